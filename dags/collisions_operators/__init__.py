@@ -1,0 +1,54 @@
+"""Operators that run a stage; here what they share: how exit codes and log lines are understood."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterable
+from typing import NoReturn
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+TRANSIENT = 75
+MEANING = {
+    65: "the data breaks its contract",
+    70: "a bug in the stage",
+    TRANSIENT: "a transient fault",
+    78: "wrong settings or arguments",
+}
+LEVELS = {
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARNING": logging.WARNING,
+    "ERROR": logging.ERROR,
+    "CRITICAL": logging.CRITICAL,
+}
+
+
+def split_level(line: str) -> tuple[int, str]:
+    """A stage's log line as (level, message): `WARNING: x` is (logging.WARNING, "x"); without a level it is INFO."""
+    name, colon, message = line.partition(": ")
+    if colon and name in LEVELS:
+        return LEVELS[name], message
+    return logging.INFO, line
+
+
+def raise_for_exit(stage: str, code: int, last_lines: Iterable[str]) -> NoReturn:
+    """
+    Raise what a stage's exit code (never 0) means to Airflow, with the stage's own last errors in the message.
+
+    A transient fault and a killed process (negative from a process, 128 + signal from a container) may be retried;
+    every other failure would only repeat, so it fails the task at once.
+    """
+    killed_by = -code if code < 0 else code - 128 if code > 128 else 0
+    if killed_by:
+        name = signal.Signals(killed_by).name if killed_by in set(signal.Signals) else f"signal {killed_by}"
+        meaning = f"was killed by {name}"
+    else:
+        meaning = f"failed with exit code {code} ({MEANING.get(code, 'unknown to the contract')})"
+    lines = [split_level(line) for line in last_lines]
+    # A process that died without an error of its own leaves at least its last words.
+    shown = [message for level, message in lines if level >= logging.ERROR] or [message for _, message in lines[-5:]]
+    details = "\n".join(shown)
+    message = f"{stage} {meaning}" + (f":\n{details}" if details else "")
+    raise (AirflowException if killed_by or code == TRANSIENT else AirflowFailException)(message)

@@ -1,0 +1,83 @@
+"""The stage operator of the embedded runtime: a stage is a child process on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException
+
+from collisions_operators import raise_for_exit, split_level
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Airflow itself gives a task 5 s between SIGTERM and SIGKILL; be done before that, so that no child is orphaned.
+GRACE_SECONDS = 3
+
+
+class LocalStageOperator(BaseOperator):
+    """
+    Run `python -m stages <arguments>` at the repository's root and pass its log lines on at their level.
+
+    The child leads a process group of its own, so that a kill or a timeout takes along whatever it started.
+    A task that was told to stop never counts as done, not even where the child managed to end with 0.
+    """
+
+    template_fields: Sequence[str] = ("arguments",)
+    ui_color = "#dcecf5"
+
+    def __init__(self, *, arguments: list[str], **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.arguments = arguments
+        self._process: subprocess.Popen[str] | None = None
+        self._killed = False
+
+    def execute(self, context) -> None:
+        """Run the stage to its end; raise unless it ended with 0, undisturbed."""
+        command = [sys.executable, "-m", "stages", *self.arguments]
+        self._killed = False
+        self._process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            process_group=0,
+        )
+        last_lines: deque[str] = deque(maxlen=20)
+        if self._killed:  # while the process was being started, so on_kill() did not know it
+            self._stop_process()
+        try:
+            for line in self._process.stdout:
+                last_lines.append(line.rstrip())
+                self.log.log(*split_level(line.rstrip()))
+            code = self._process.wait()
+        finally:  # a timeout or an interrupt gets here with the child still running
+            self._stop_process()
+        if self._killed:
+            raise AirflowException(f"{self.task_id} was told to stop; its process ended with exit code {code}")
+        if code != 0:
+            raise_for_exit(self.task_id, code, last_lines)
+
+    def on_kill(self) -> None:
+        """Airflow's order to stop: SIGTERM to the stage's process group, SIGKILL to what is left."""
+        self._killed = True
+        self._stop_process()
+
+    def _stop_process(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(timeout=GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()

@@ -1,0 +1,207 @@
+"""The stage operator on Kubernetes: a stage is a pod. The cluster's defaults stand here, once, each with its reason."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NoReturn
+
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager, PodPhase
+from airflow.sdk.exceptions import AirflowException
+from kubernetes import watch
+from kubernetes.client import ApiException
+from kubernetes.client import models as k8s
+
+from collisions_operators import raise_for_exit, split_level
+
+STAGE_LOG = logging.getLogger(f"{__name__}.stage")  # the stage's own words, apart from the provider's
+NAMESPACE = "collisions"
+TMP_SIZE = "6Gi"  # the largest landing file and the warehouse while it is built, on the node's disk
+# A stage may be killed at any moment, for each object it writes is one PUT: a pod that must go need not be waited for.
+GRACE_SECONDS = 2
+# A container's log ends up to a second before its status says so. A status that lags longer: a broken log stream.
+STATUS_LAG_SECONDS = 5
+WATCH_SECONDS = 60  # a watch that has broken unnoticed costs no more
+
+
+def cluster_defaults() -> dict[str, Any]:
+    """What every stage pod has in common."""
+    image = os.environ.get("COLLISIONS_STAGE_IMAGE")
+    if not image:
+        raise AirflowException("COLLISIONS_STAGE_IMAGE is not set: dags/Dockerfile bakes it into Airflow's image")
+    return {
+        "kubernetes_conn_id": None,  # the pod's own ServiceAccount; no connection to look up
+        "in_cluster": True,
+        "namespace": NAMESPACE,
+        "image": image,
+        "image_pull_policy": "IfNotPresent",  # the tag names one content
+        # Settings and credentials by reference, so that they are in no pod's spec, no log and not in the UI.
+        "env_from": [
+            k8s.V1EnvFromSource(config_map_ref=k8s.V1ConfigMapEnvSource(name="stage-settings")),
+            k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name="stage-store")),
+        ],
+        "labels": {"app": "stage", "lake-access": "true"},  # the latter opens the way to MinIO (k8s/network.yaml)
+        "service_account_name": "stage",  # one without rights
+        "automount_service_account_token": False,
+        "container_resources": k8s.V1ResourceRequirements(
+            requests={"cpu": "200m", "memory": "512Mi"},  # a daily run
+            limits={"cpu": "2", "memory": "2Gi"},  # a full refresh stays under 1.5 Gi
+        ),
+        # What Pod Security "restricted" asks, and a root file system that nobody can write to.
+        "security_context": k8s.V1PodSecurityContext(
+            run_as_non_root=True, seccomp_profile=k8s.V1SeccompProfile(type="RuntimeDefault")
+        ),
+        "container_security_context": k8s.V1SecurityContext(
+            allow_privilege_escalation=False,
+            read_only_root_filesystem=True,
+            capabilities=k8s.V1Capabilities(drop=["ALL"]),
+        ),
+        "volumes": [k8s.V1Volume(name="tmp", empty_dir=k8s.V1EmptyDirVolumeSource(size_limit=TMP_SIZE))],
+        "volume_mounts": [k8s.V1VolumeMount(name="tmp", mount_path="/tmp")],  # noqa: S108 the one writable folder
+        "termination_grace_period": GRACE_SECONDS,
+        "termination_message_policy": "FallbackToLogsOnError",  # the stage's last lines become Airflow's error
+        "schedule_timeout_seconds": 300,  # waiting for room on the node
+        "startup_timeout_seconds": 120,
+        "startup_check_interval_seconds": 0.2,  # default 5 s; most of a short task would be this wait
+        "log_events_on_startup": False,  # reads every event of the namespace at each check
+        "deferrable": False,  # a triggerer would cost more than the task process that waits
+    }
+
+
+def has_ended(pod: k8s.V1Pod) -> bool:
+    """Whether the pod has ended as a whole, with all that Kubernetes says of it."""
+    return pod.status.phase in PodPhase.terminal_states
+
+
+def ended_well(pod: k8s.V1Pod) -> bool:
+    """Whether the stage has ended with 0: its container says so more than a second before the pod's phase does."""
+    return pod.status.phase == PodPhase.SUCCEEDED or any(end.exit_code == 0 for end in container_ends(pod))
+
+
+def container_ends(pod: k8s.V1Pod) -> list[k8s.V1ContainerStateTerminated]:
+    """How the stage's container ended; empty while it runs, or where it never ran."""
+    states = [container.state for container in pod.status.container_statuses or []]
+    return [state.terminated for state in states if state and state.terminated]
+
+
+class StagePodManager(PodManager):
+    """The provider's, with log lines at the stage's own level and without the fixed sleeps at a pod's end."""
+
+    def container_is_running(self, pod: k8s.V1Pod, container_name: str) -> bool:
+        """Asked when the log stream has ended; the provider would look too early and sleep for a second."""
+        self.watch(pod, lambda now: has_ended(now) or bool(container_ends(now)), STATUS_LAG_SECONDS)
+        return super().container_is_running(pod, container_name)
+
+    def await_end(self, pod: k8s.V1Pod) -> k8s.V1Pod:
+        """The pod once its stage has ended with 0 or it has failed as a whole; ApiException 404 once it is gone."""
+
+        def is_over(now: k8s.V1Pod) -> bool:
+            return ended_well(now) or has_ended(now)
+
+        while not is_over(now := self.read_pod(pod)):
+            self.watch(pod, is_over, WATCH_SECONDS)
+        return now
+
+    def watch(self, pod: k8s.V1Pod, reached: Callable[[k8s.V1Pod], bool], seconds: int) -> None:
+        """Return as soon as the pod has reached that or is gone, after these seconds at the latest."""
+        events = watch.Watch().stream(
+            self._client.list_namespaced_pod,
+            pod.metadata.namespace,
+            field_selector=f"metadata.name={pod.metadata.name}",
+            timeout_seconds=seconds,
+        )
+        for event in events:  # the first one is the pod as it is now
+            if event["type"] == "DELETED" or reached(event["object"]):
+                return
+
+    def _log_message(self, message: str, *_: Any) -> None:
+        STAGE_LOG.log(*split_level(message.rstrip()))
+
+
+class PodStageOperator(KubernetesPodOperator):
+    """
+    Run `python -m stages <arguments>` in a pod and end as the stage did.
+
+    A stage's exit code decides whether Airflow tries again. A task that was told to stop never counts as done. A failed
+    pod is kept for a look; any other is removed, one that nobody would watch any longer included. A try that finds the
+    running pod of a try whose process died takes it up, so that no stage runs twice at once.
+    """
+
+    ui_color = "#dcecf5"
+
+    def __init__(self, *, arguments: list[str], **kwargs: Any) -> None:
+        super().__init__(arguments=arguments, **{"name": kwargs["task_id"], **cluster_defaults(), **kwargs})
+        if self.execution_timeout and not self.active_deadline_seconds:
+            # Should the whole of Airflow be gone: a little after Airflow's own timeout the pod ends by itself.
+            self.active_deadline_seconds = int(self.execution_timeout.total_seconds()) + 300
+
+    @cached_property
+    def pod_manager(self) -> PodManager:
+        """The pod manager on this operator's client."""
+        return StagePodManager(kube_client=self.client)
+
+    def execute_sync(self, context) -> None:
+        """Start the pod or take it up, follow its log to the end, raise unless the stage ended with 0, undisturbed."""
+        self.pod_request_obj = self.build_pod_request_obj(context)
+        self.pod = self.get_or_create_pod(self.pod_request_obj, context)  # from here on, on_kill() deletes it
+        name = self.pod.metadata.name
+        try:
+            if self._killed:  # while the pod was being made, so on_kill() did not know it
+                raise AirflowException("told to stop")
+            self.await_pod_start(self.pod)
+            self.await_pod_completion(self.pod)  # follows the log
+            ended = self.pod_manager.await_end(self.pod)
+        except BaseException as error:  # a timeout, a pod that cannot start, a lost API server
+            self._remove_unfinished()
+            if self._killed:
+                raise AirflowException(f"{self.task_id} was told to stop; its pod {name} is deleted") from error
+            if isinstance(error, ApiException) and error.status == 404:
+                raise self._deleted() from error
+            raise
+        if self._killed:
+            raise AirflowException(f"{self.task_id} was told to stop; its pod {name} is deleted")
+        if ended_well(ended):
+            self.pod_manager.delete_pod(ended)
+        elif ended.metadata.deletion_timestamp:
+            raise self._deleted()
+        else:
+            self._fail(ended)
+
+    def _deleted(self) -> AirflowException:
+        name = self.pod.metadata.name
+        return AirflowException(f"{self.task_id}: pod {name} was deleted while it ran, by someone or with its node")
+
+    def _fail(self, pod: k8s.V1Pod) -> NoReturn:
+        """Keep the failed pod, log what Kubernetes says of it, raise what its end means."""
+        self.patch_already_checked(pod, reraise=False)  # a failed pod is nothing for the next try to take up
+        self._read_pod_events(pod, reraise=False)
+        name, status = pod.metadata.name, pod.status
+        self.log.info("The failed pod is kept: kubectl --namespace %s describe pod %s", NAMESPACE, name)
+        ends = container_ends(pod)
+        lines = (ends[0].message or "").splitlines() if ends else []
+        # Beyond the stage's own words: out of memory, past the deadline, evicted, preempted.
+        reason = status.reason or (ends[0].reason if ends else "it never ran")
+        if reason not in ("Error", "Completed"):
+            limit = self.container_resources.limits["memory"]
+            hint = f": more than its memory limit of {limit}" if reason == "OOMKilled" else f": {status.message or ''}"
+            lines.append(f"ERROR: Kubernetes ended pod {name}, {reason}{hint}")
+        # A pod that Kubernetes failed as a whole has the exit code of its kill, or none: worth another try.
+        code = ends[0].exit_code if ends and not status.reason else 137
+        raise_for_exit(self.task_id, code, lines)
+
+    def _remove_unfinished(self) -> None:
+        """Delete the pod unless it has failed: it must not run on, or start later, with nobody to watch it."""
+        try:
+            pod = self.pod_manager.read_pod(self.pod)
+            if pod.status.phase == PodPhase.FAILED:
+                self.patch_already_checked(pod, reraise=False)
+                return
+            self._read_pod_container_states(pod, reraise=False)
+            self._read_pod_events(pod, reraise=False)
+            self.pod_manager.delete_pod(pod)
+        except Exception as error:  # the error that brought us here is the one to report
+            if not (isinstance(error, ApiException) and error.status == 404):
+                self.log.warning("Could not clean up after pod %s: %s", self.pod.metadata.name, error)

@@ -1,0 +1,121 @@
+"""
+### New York City's motor vehicle collisions: CSV in, a DuckDB warehouse out
+
+`ingest_raw >> transform_clean >> transform_curated >> model_analytics`, each task one command of the `stages` package:
+a local process in the embedded runtime, a pod on Kubernetes. This file says what runs, when and over which dates;
+what is done to the data is in `stages/`.
+
+**Which dates a run covers** (half-open, New York dates)
+
+| run | dates |
+|---|---|
+| scheduled, backfill | the day of its data interval and the 21 days before it (the city revises reports for weeks) |
+| manual, with params `start` and/or `end` | `[start, end)`; an open side has no limit |
+| manual, without params | everything in landing |
+
+The run of 2 July 06:00 has the data interval 1 July 06:00 to 2 July 06:00 and owns the date 1 July, whole: it begins
+when 1 July has been over for six hours. So each date belongs to one interval. `start` and `end` in the configuration
+of a scheduled or backfilled run win over its interval. The setting `COLLISIONS_LOOKBACK_DAYS` changes the 21 days.
+
+**Rerun.** Clear the task, or the run: a stage replaces its own month partitions whole, so a rerun leaves the same rows.
+
+**Backfill.** `airflow backfill create --dag-id collisions_pipeline --from-date 2024-07-01 --to-date 2024-07-04
+--max-active-runs 1 --reprocess-behavior completed` runs the days 1, 2 and 3 July: the dates given are midnights in UTC,
+and a day's run is dated 06:00 in New York. One wide range is quicker as one manual run with `start` and `end`.
+
+**When it fails.** The task's log ends with `ERROR:` lines: what, where, what to do. A transient fault (the store out of
+reach, a killed process) is retried with growing pauses; bad data and wrong settings fail at once and publish nothing.
+Rows set aside, with their reasons: `quarantine/` in the lake. What each stage did: `_runs/<run_id>/` in the lake and
+the `meta_*` tables of the warehouse. Mail goes out when a connection `smtp_default` exists (recipients: `to` in its
+extra), a Slack message when `slack_default` does (type slackwebhook).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param
+from airflow.sdk.exceptions import AirflowFailException
+from collisions_operators.alerts import report_failure
+from jinja2 import pass_context
+
+STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics")
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+class Scope(NamedTuple):
+    """A half-open range of dates as the stages' command line takes it; '' is no limit."""
+
+    start: str
+    end: str
+
+
+def lookback_days() -> int:
+    """Days before the data interval that a scheduled run does again: the source revises reports for weeks."""
+    text = os.environ.get("COLLISIONS_LOOKBACK_DAYS", "").strip() or "21"
+    if not (text.isascii() and text.isdigit()):
+        raise AirflowFailException(f"COLLISIONS_LOOKBACK_DAYS is {text!r}: set it to a whole number of days, 0 or more")
+    return int(text)
+
+
+@pass_context
+def scope(context) -> Scope:
+    """The dates of a run: the only place that decides them (the table above). Called from the tasks' arguments."""
+    start, end = context["params"].get("start") or "", context["params"].get("end") or ""
+    if not start and not end and context["dag_run"].run_type in ("scheduled", "backfill"):
+        # A manual run may have no data interval at all; these two always have one.
+        first, last = (context[f"data_interval_{side}"].astimezone(NEW_YORK).date() for side in ("start", "end"))
+        return Scope(str(first - timedelta(days=lookback_days())), str(last))
+    if start and end and date.fromisoformat(start) >= date.fromisoformat(end):
+        raise AirflowFailException(f"No dates in [{start}, {end}): param start must be before end, which is left out")
+    return Scope(start, end)
+
+
+def arguments(stage: str) -> list[str]:
+    """What follows `python -m stages`, the same for a process and a pod."""
+    return [stage, "--run-id={{ run_id }}", "--start={{ scope().start }}", "--end={{ scope().end }}"]
+
+
+def stage_task(stage: str, **options) -> BaseOperator:
+    """The task of one stage, in the runtime that COLLISIONS_RUNTIME names."""
+    if os.environ.get("COLLISIONS_RUNTIME") == "local":
+        from collisions_operators.local import LocalStageOperator as Operator
+    else:
+        from collisions_operators.pod import PodStageOperator as Operator
+    return Operator(task_id=stage, arguments=arguments(stage), **options)
+
+
+with DAG(
+    dag_id="collisions_pipeline",
+    description="Published collision CSVs to a checked DuckDB warehouse",
+    doc_md=__doc__,
+    tags=["collisions", "nyc", "batch"],
+    # The day's report files are out by the morning; an explicit interval, since @daily has none in Airflow 3.
+    schedule=CronDataIntervalTimetable("0 6 * * *", timezone="America/New_York"),
+    start_date=datetime(2012, 7, 1, tzinfo=NEW_YORK),  # the first day of the published data
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "start": Param(None, type=["null", "string"], format="date", description="First date, YYYY-MM-DD"),
+        "end": Param(None, type=["null", "string"], format="date", description="Date after the last, YYYY-MM-DD"),
+    },
+    user_defined_macros={"scope": scope},
+    default_args={
+        "owner": "data-engineering",
+        # Transient faults only: an operator fails at once on any other. Pauses of 10, 20, 40, 80 s outlast a restart.
+        "retries": 4,
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": report_failure,
+    },
+):
+    ingest_raw, transform_clean, transform_curated = (stage_task(stage) for stage in STAGES[:-1])
+    # One publisher at a time, across backfills too, which max_active_runs does not bind.
+    model_analytics = stage_task(STAGES[-1], max_active_tis_per_dag=1)
+
+    ingest_raw >> transform_clean >> transform_curated >> model_analytics

@@ -1,0 +1,135 @@
+"""The pipeline's command line, `python -m stages STAGE`: the same for Airflow's tasks, pods, tests and people."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import signal
+import sys
+import traceback
+from datetime import date
+from typing import NoReturn
+
+from stages.shared import logs
+from stages.shared.errors import ConfigError, StageError, TransientError
+from stages.shared.layers import Scope
+
+STAGES = {
+    "ingest_raw": "landed CSV → raw parquet, split by month, every column text",
+    "transform_clean": "raw → clean: renamed, typed, newest version of a record; bad rows to quarantine",
+    "transform_curated": "clean → curated: one vocabulary, derived columns, references checked",
+    "model_analytics": "curated → the DuckDB warehouse: facts and dimensions, checked, then published whole",
+}
+DATASETS = ["crashes"]
+DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ETIMEDOUT, errno.ESTALE}
+NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+EXIT_CODES = """\
+exit codes: 0 done; 75 a transient fault, try again; 65 the data breaks its contract;
+78 settings or arguments; 70 a bug.
+Settings are COLLISIONS_* variables of the environment (COLLISIONS_LAKE is required); README.md lists them."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors end as every other wrong setting does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message} (see python -m stages --help)")
+
+
+def day(text: str) -> date | None:
+    """A date, or None for an empty value (Airflow renders an open end so)."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form YYYY-MM-DD") from None
+
+
+def parser() -> Parser:
+    """The command line's arguments."""
+    stages = "\n".join(f"  {name:18} {does}" for name, does in STAGES.items())
+    made = Parser(
+        prog="python -m stages",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"Run one stage of the collisions pipeline.\n\nstages, in order:\n{stages}",
+        epilog=EXIT_CODES,
+    )
+    made.add_argument("stage", choices=STAGES, metavar="STAGE", help="one of the stages above")
+    made.add_argument(
+        "--start", type=day, metavar="YYYY-MM-DD", help="first crash date of the scope; default: the earliest"
+    )
+    made.add_argument("--end", type=day, metavar="YYYY-MM-DD", help="day after the last crash date; default: open")
+    made.add_argument(
+        "--dataset",
+        nargs="+",
+        choices=DATASETS,
+        default=DATASETS,
+        metavar="NAME",
+        help=f"default: {' '.join(DATASETS)}",
+    )
+    made.add_argument(
+        "--run-id", metavar="ID", help="ties the four stages of a run together; default: made of the scope"
+    )
+    return made
+
+
+def run(arguments: list[str]) -> None:
+    """Run one stage; raises StageError and whatever the system raises."""
+    given = parser().parse_args(arguments)
+    if given.start and given.end and given.start >= given.end:
+        raise ConfigError(f"--start {given.start} is not before --end {given.end}: the scope [start, end) is empty")
+    scope = Scope(given.start, given.end)
+    run_id = given.run_id or f"by-hand_{given.start or 'first'}_{given.end or 'last'}"
+
+    from stages.shared.manifest import Job
+    from stages.shared.object_store import open_store
+    from stages.shared.settings import Settings
+
+    settings = Settings.from_environment()
+    stage = importlib.import_module(f"stages.{given.stage}")
+    store = open_store(settings)
+    for dataset in given.dataset:
+        job = Job(store, settings, given.stage, dataset, scope, run_id)
+        job.begin()
+        stage.run(job)
+
+
+def stop(number: int, _frame: object) -> NoReturn:
+    """End promptly when told to: the first process of a container would ignore the signal otherwise."""
+    logs.log.error("ended by %s; what was published is unchanged", signal.Signals(number).name)
+    raise SystemExit(128 + number)
+
+
+def main() -> int:
+    """Run, and turn what went wrong into a last log line and an exit code."""
+    logs.set_up()
+    try:
+        run(sys.argv[1:])
+    except StageError as error:
+        logs.log.error("%s", error)
+        return error.exit_code
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        if error.errno in DISK_FAULTS:
+            logs.log.error("%s%s; free some room or mend the disk, then run again", error.strerror, where)
+            return TransientError.exit_code
+        if error.errno in NOT_ALLOWED:
+            logs.log.error("%s%s; the lake and the scratch folder must be writable", error.strerror, where)
+            return ConfigError.exit_code
+        raise
+    except KeyboardInterrupt:
+        logs.log.error("interrupted; what was published is unchanged")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        code = main()
+    except Exception as error:
+        for line in traceback.format_exc().splitlines():
+            logs.log.error("%s", line)
+        logs.log.error("a bug in the pipeline, not in the data: %s: %s", type(error).__name__, error)
+        code = StageError.exit_code
+    sys.exit(code)

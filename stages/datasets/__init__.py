@@ -1,0 +1,1 @@
+"""The only home of column names, types and vocabularies."""

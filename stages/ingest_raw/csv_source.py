@@ -1,0 +1,285 @@
+"""Reads a landed CSV as text, row by row accounted for, whatever state it is in.
+
+The file is cut into blocks at record ends. Arrow parses a block where its answer is provably that of a careful
+reader: no row with a wrong number of fields, even quotes, every physical line explained by a row or by a line break
+inside a value. A block that is not so sound is read record by record with Python's csv module, which says of each
+bad record where it is and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from stages.datasets import crashes
+from stages.shared.errors import SourceError
+from stages.shared.tables import repeats
+
+BLOCK_BYTES = 16 << 20
+RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "gzip-compressed",
+    b"PAR1": "parquet",
+    b"%PDF": "a PDF",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"<": "HTML or XML, perhaps an error page",
+    b"{": "JSON, perhaps an error message",
+    b"[": "JSON",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line: column names as published, and where the rows begin (byte offset)."""
+
+    columns: list[str]
+    form: str
+    unknown: list[str]
+    offset: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole records of a file; `first_line` is the physical line that the block starts at, counted from 1."""
+
+    data: bytes
+    first_line: int
+    last: bool
+
+
+@dataclass
+class Reject:
+    """A record that is no row; `text` is what stands in the file."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass
+class Rows:
+    """A block's rows: text columns named as published (an empty field is null), and each row's first physical line."""
+
+    table: pa.Table
+    lines: np.ndarray
+    rejects: list[Reject] = field(default_factory=list)
+
+
+def read_header(source: str, content: BinaryIO) -> Header:
+    """Read and check the first line; raises SourceError where the file is empty, no CSV, or lacks a column."""
+    first = content.readline(1 << 20)
+    if not first.strip():
+        rest = first + content.read(1)
+        raise SourceError(
+            source, None if not rest else 1, "the file is empty" if not rest else "no header in the first line"
+        )
+    for magic, what in OTHER_FORMATS.items():
+        if first.startswith(magic):
+            raise SourceError(source, None, f"is no CSV: it looks like {what}; land the CSV as published")
+    if b"\0" in first:
+        raise SourceError(source, 1, "is no CSV: it holds NUL bytes")
+    try:
+        columns = [name.strip() for name in next(csv.reader([first.decode("utf-8-sig")]))]
+    except UnicodeDecodeError:
+        raise SourceError(source, 1, "is not UTF-8 text; convert it (iconv -t UTF-8) and land it again") from None
+    except csv.Error as error:
+        raise SourceError(source, 1, f"is no CSV: {error}") from None
+    form = crashes.form_of(columns)
+    if form is None:
+        seen = ", ".join(columns[:5])[:120]
+        raise SourceError(
+            source, 1, f"is no crashes file: none of its {len(columns)} columns ({seen} …) is one of the published"
+        )
+    names = crashes.FORMS[form]
+    missing = [name for name, ours in names.items() if name not in columns and ours not in crashes.OPTIONAL]
+    if missing:
+        raise SourceError(source, 1, f"required columns are missing: {', '.join(missing)} (read as the {form} form)")
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise SourceError(source, 1, f"columns stand twice: {', '.join(twice)}")
+    return Header(columns, form, [name for name in columns if name not in names], len(first))
+
+
+def read_blocks(path: Path, header: Header, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Cut the file behind its header into blocks that end with a record."""
+    line, rest = 2, b""
+    with path.open("rb") as content:
+        content.seek(header.offset)
+        while True:
+            more = content.read(block_bytes)
+            data = rest + more
+            if not more:
+                if data:
+                    yield Block(data, line, last=True)
+                return
+            cut = _record_end(data, len(header.columns))
+            if cut:
+                yield Block(data[:cut], line, last=False)
+                line += _count(data, b"\n", cut)
+            rest = data[cut:]
+
+
+def _count(data: bytes, byte: bytes, end: int = -1) -> int:
+    """How often a byte stands in the data before `end`, quicker than bytes.count()."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8, end) == byte[0]))
+
+
+def _record_end(data: bytes, width: int) -> int:
+    """Offset behind the last line break that ends a record; 0 where there is none.
+
+    Usually that is a line break behind an even number of quotes and a sound record. Where the last few lines have none
+    such, a stray quote stands somewhere: then the records are counted off from the start.
+    """
+    cut = data.rfind(b"\n") + 1
+    quotes = _count(data, b'"', cut)
+    for _ in range(RECORD_LINES):
+        if not cut:
+            break
+        if quotes % 2 == 0 and _ends_record(data, cut, width):
+            return cut
+        end, cut = cut, data.rfind(b"\n", 0, cut - 1) + 1
+        quotes -= data.count(b'"', cut, end)
+    lines = [line + "\n" for line in data.decode("latin-1").split("\n")]
+    at = 0
+    while at + RECORD_LINES < len(lines):
+        at += _record(lines, at, width)[1]
+    return sum(map(len, lines[:at]))
+
+
+def _ends_record(data: bytes, end: int, width: int) -> bool:
+    """Whether the last few lines before `end` hold a sound record that ends there: behind a stray quote the number of
+    quotes is even inside a value.
+    """
+    lines: list[str] = []
+    for _ in range(RECORD_LINES):
+        if not end:
+            break
+        start = data.rfind(b"\n", 0, end - 1) + 1
+        lines.insert(0, data[start:end].decode("latin-1"))
+        end = start
+        fields, height, problem = _record(lines, 0, width)
+        if not problem and (height, len(fields)) == (len(lines), width):
+            return True
+    return False
+
+
+def text_type(column: str) -> pa.DataType:
+    """How a text column is held in memory."""
+    return pa.dictionary(pa.int32(), pa.string()) if repeats(column) else pa.string()
+
+
+def read_rows(source: str, header: Header, block: Block) -> Rows:
+    """The block's rows and rejects; raises SourceError where the file is truncated or not text."""
+    if b"\0" in block.data:
+        line = block.first_line + block.data.count(b"\n", 0, block.data.index(b"\0"))
+        raise SourceError(source, line, "holds NUL bytes: it is no text, or was damaged on its way; fetch it again")
+    return _read_sound(header, block) or _read_carefully(source, header, block)
+
+
+def _read_sound(header: Header, block: Block) -> Rows | None:
+    """Arrow's reading, or None where the block is not sound."""
+    if _count(block.data, b'"') % 2:
+        return None
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(block.data),
+            read_options=pa.csv.ReadOptions(
+                column_names=header.columns, use_threads=False, block_size=len(block.data) + 1
+            ),
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={name: text_type(name) for name in header.columns},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    physical = _count(block.data, b"\n") + (not block.data.endswith(b"\n"))
+    heights = np.ones(table.num_rows, dtype=np.int64)
+    if physical != table.num_rows:
+        for column in table.columns:
+            heights += pc.fill_null(pc.count_substring(column.cast(pa.string()), "\n"), 0).to_numpy()
+        if heights.sum() != physical:
+            return None
+    lines = block.first_line + np.cumsum(heights) - heights
+    return Rows(table, lines.astype(np.int32))
+
+
+def _read_carefully(source: str, header: Header, block: Block) -> Rows:
+    """Record by record; a record that cannot be read costs its first line, and reading goes on with the next."""
+    records: list[list[str]] = []
+    starts: list[int] = []
+    rejects: list[Reject] = []
+    lines = _decoded(source, block)
+    at = 0
+    while at < len(lines):
+        number = block.first_line + at
+        if not lines[at].strip("\r\n"):
+            at += 1
+            continue
+        fields, height, problem = _record(lines, at, len(header.columns))
+        ends_the_file = block.last and at + height == len(lines) and not lines[-1].endswith("\n")
+        if ends_the_file and (problem or len(fields) < len(header.columns)):
+            raise SourceError(
+                source, number, "the file is truncated: it ends in the middle of a record; fetch it again"
+            )
+        if not problem and len(fields) != len(header.columns):
+            problem = "wrong_number_of_fields"
+        if problem:
+            rejects.append(Reject(number, problem, "".join(lines[at : at + height]).rstrip("\r\n")))
+        else:
+            records.append(fields)
+            starts.append(number)
+        at += height
+    columns = zip(*records, strict=True) if records else ([] for _ in header.columns)
+    arrays = [
+        pa.array([value or None for value in column], pa.string()).cast(text_type(name))
+        for name, column in zip(header.columns, columns, strict=True)
+    ]
+    return Rows(pa.table(arrays, names=header.columns), np.array(starts, dtype=np.int32), rejects)
+
+
+def _decoded(source: str, block: Block) -> list[str]:
+    lines = block.data.split(b"\n")
+    ended = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+    decoded = []
+    for number, line in enumerate(ended, block.first_line):
+        try:
+            decoded.append(line.decode())
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                source,
+                number,
+                f"is not UTF-8 text (byte {error.start + 1} of the line); convert it (iconv -t UTF-8), land it again",
+            ) from None
+    return decoded
+
+
+def _record(lines: list[str], at: int, width: int) -> tuple[list[str], int, str]:
+    """The record that starts at line `at`: its fields, how many lines it takes, and what is wrong with it, if anything.
+
+    Text behind a closing quote belongs to the field, as Arrow has it too, unless a quote was left open before.
+    """
+    given = lines[at : at + RECORD_LINES]
+    for strict in (True, False):
+        reader = csv.reader([*given, ""], strict=strict)  # a record that takes the last, empty one has no end
+        try:
+            fields = next(reader)
+        except csv.Error:
+            continue
+        height = reader.line_num
+        if height <= len(given) and (strict or height == 1 or len(fields) == width):
+            return fields, height, ""
+    return [], 1, "malformed_quoting"

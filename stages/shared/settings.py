@@ -1,0 +1,87 @@
+"""Settings: read from the environment, once, and checked whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from stages.shared.errors import ConfigError
+
+PREFIX = "COLLISIONS_"
+ORCHESTRATOR_ONLY = {"LOOKBACK_DAYS", "RUNTIME", "STAGE_IMAGE"}  # read by the DAG; known here so that they are no typos
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says; see the table in README.md."""
+
+    lake: str
+    s3_endpoint: str = ""
+    s3_access_key: str = ""
+    s3_secret_key: str = field(default="", repr=False)
+    s3_secure: bool = True
+    s3_region: str = "us-east-1"
+    s3_timeout_seconds: int = 60
+    max_quarantine_ratio: float = 0.05
+    image: str = ""
+    code_version: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read every COLLISIONS_* variable; raises ConfigError naming each that is unknown, missing or malformed."""
+        given = {name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)}
+        problems = [
+            f"{PREFIX}{name}: no such setting"
+            for name in sorted(given)
+            if name not in {field.upper() for field in cls.__dataclass_fields__} | ORCHESTRATOR_ONLY
+        ]
+        values: dict[str, object] = {}
+        for name, declared in cls.__dataclass_fields__.items():
+            text = given.get(name.upper(), "").strip()
+            if not text:
+                continue
+            try:
+                values[name] = PARSERS[str(declared.type)](text)
+            except ValueError as error:
+                shown = "" if "secret" in name else f" {text!r}"
+                problems.append(f"{PREFIX}{name.upper()}{shown}: {error}")
+        lake = str(values.get("lake", ""))
+        if not lake:
+            problems.append(f"{PREFIX}LAKE: not set; give a folder, or s3://bucket/prefix")
+        elif lake.startswith("s3://"):
+            problems += [
+                f"{PREFIX}{name.upper()}: not set; a lake in S3 needs it"
+                for name in ("s3_endpoint", "s3_access_key", "s3_secret_key")
+                if name not in values
+            ]
+        elif "://" in lake:
+            problems.append(f"{PREFIX}LAKE {lake!r}: neither a folder nor s3://bucket/prefix")
+        if problems:
+            raise ConfigError("settings: " + "; ".join(problems))
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+def _ratio(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("must be a number from 0 to 1") from None
+    if not 0 <= value <= 1:
+        raise ValueError("must be a number from 0 to 1")
+    return value
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 3600:
+        raise ValueError("must be a whole number from 1 to 3600")
+    return int(text)
+
+
+PARSERS: dict[str, Callable[[str], object]] = {"str": str, "bool": _boolean, "float": _ratio, "int": _seconds}

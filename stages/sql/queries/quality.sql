@@ -1,0 +1,4 @@
+-- Every check of the published build; those that failed first.
+select severity, table_name, check_name, failures, passed
+from meta_quality
+order by passed, severity, table_name, check_name;

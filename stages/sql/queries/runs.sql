@@ -1,0 +1,6 @@
+-- The runs on record, newest first.
+select run_id, scope_start, scope_end, meta_runs.started_at, count(*) as stages, sum(seconds) as seconds
+from meta_runs
+join meta_stages using (run_id)
+group by all
+order by meta_runs.started_at desc;

@@ -1,0 +1,139 @@
+"""The failure report: what it says, whom it tells, and that a broken notification changes nothing."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+
+@pytest.fixture
+def slack():
+    """A webhook's server; the bodies posted to it."""
+    posted: list[tuple[str, dict]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port, posted
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def mail():
+    """An SMTP server that takes one message; the lines sent to it."""
+    lines: list[str] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 test\r\n")
+            in_data = False
+            for raw in self.rfile:
+                lines.append(line := raw.decode().rstrip("\r\n"))
+                if in_data:
+                    in_data = line != "."
+                if in_data:
+                    continue
+                self.wfile.write({"DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}.get(line.upper(), b"250 ok\r\n"))
+                in_data = line.upper() == "DATA"
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], lines
+        server.shutdown()
+
+
+@pytest.fixture
+def failed(run, stub):
+    """Run the DAG with a data fault; the run."""
+
+    def fail():
+        stub.plan(transform_clean=["echo 'ERROR: crashes_2022-01.csv: no column COLLISION_ID' >&2; exit 65"])
+        dag_run = run({"start": "2024-07-01", "end": "2024-07-02"})
+        assert dag_run.get_task_instance("transform_clean").state == "failed"
+        return dag_run
+
+    return fail
+
+
+def test_the_report_says_what_failed_and_where_to_look(failed, caplog):
+    dag_run = failed()
+    report = caplog.text[caplog.text.index("collisions_pipeline: transform_clean failed") :]
+    for words in (
+        f"run      {dag_run.run_id}, try 1",
+        f"python -m stages transform_clean --run-id={dag_run.run_id} --start=2024-07-01 --end=2024-07-02",
+        "AirflowFailException: transform_clean failed with exit code 65",
+        "no column COLLISION_ID",
+        "/dags/collisions_pipeline/runs/",
+        f"_runs/{dag_run.run_id}/",
+        "clear the task",
+    ):
+        assert words in report
+    assert "Notified" not in report
+
+
+def test_a_retry_to_come_is_not_reported(run, stub, caplog):
+    stub.plan(ingest_raw=["exit 75", "exit 0"])
+    run()
+    assert "collisions_pipeline: ingest_raw failed" not in caplog.text
+
+
+def test_slack_is_told_where_a_connection_exists(failed, slack, monkeypatch):
+    port, posted = slack
+    connection = {
+        "conn_type": "slackwebhook",
+        "schema": "http",
+        "host": f"127.0.0.1:{port}/services",
+        "password": "T/B/x",
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(connection))
+    failed()
+    [(path, body)] = posted
+    assert path == "/services/T/B/x"
+    assert "collisions_pipeline: transform_clean failed" in body["text"]
+    assert "no column COLLISION_ID" in body["text"]
+
+
+def test_mail_is_sent_where_a_connection_exists(failed, mail, monkeypatch):
+    port, lines = mail
+    connection = {
+        "conn_type": "smtp",
+        "host": "127.0.0.1",
+        "port": port,
+        "extra": {
+            "to": "ops@example.org",
+            "from_email": "airflow@example.org",
+            "disable_ssl": True,
+            "disable_tls": True,
+        },
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    failed()
+    assert "rcpt TO:<ops@example.org>" in lines
+    message = email.message_from_string("\n".join(lines[lines.index("data") + 1 :]), policy=email.policy.default)
+    assert message["subject"] == "collisions_pipeline: transform_clean failed"
+    [text] = [part.get_content() for part in message.walk() if part.get_content_type() == "text/html"]
+    assert "no column COLLISION_ID" in text
+
+
+def test_a_broken_notification_is_logged_and_changes_nothing(failed, monkeypatch, caplog):
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps({"conn_type": "slackwebhook", "host": "127.0.0.1:1"}))
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps({"conn_type": "smtp", "host": "127.0.0.1", "port": 1}))
+    failed()
+    assert "Could not notify by connection slack_default" in caplog.text
+    assert "Could not notify by connection smtp_default" in caplog.text
+    assert "names no recipients" in caplog.text

@@ -1,0 +1,223 @@
+"""The DAG: its shape, which dates a run covers, what is retried. Airflow's own dag.test() runs it over stub stages."""
+
+from __future__ import annotations
+
+import ast
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+STAGES = ["ingest_raw", "transform_clean", "transform_curated", "model_analytics"]
+
+
+def utc(*when: int) -> datetime:
+    return datetime(*when, tzinfo=UTC)
+
+
+def states(dag_run) -> dict[str, str]:
+    return {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
+
+
+def test_it_is_the_only_dag_and_parses_quickly(dag):
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(Path(dag.fileloc).parent)
+    assert list(bag.dags) == ["collisions_pipeline"]
+    assert bag.dagbag_stats[0].duration < timedelta(seconds=2)
+
+
+def test_tasks_run_in_order(dag):
+    assert [task.task_id for task in dag.topological_sort()] == STAGES
+    assert [sorted(task.downstream_task_ids) for task in dag.topological_sort()] == [[s] for s in STAGES[1:]] + [[]]
+
+
+def test_how_it_is_scheduled(dag):
+    from airflow.serialization.encoders import coerce_to_core_timetable
+    from airflow.timetables.base import TimeRestriction
+
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    timetable = coerce_to_core_timetable(dag.timetable)
+    restriction = TimeRestriction(utc(2024, 3, 9), utc(2024, 3, 12), catchup=True)
+    first = timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    second = timetable.next_dagrun_info_v2(last_dagrun_info=first, restriction=restriction)
+    # 06:00 in New York, on either side of the change to summer time on 10 March
+    assert (first.data_interval.start, first.data_interval.end) == (utc(2024, 3, 9, 11), utc(2024, 3, 10, 10))
+    assert (second.data_interval.start, second.data_interval.end) == (utc(2024, 3, 10, 10), utc(2024, 3, 11, 10))
+
+
+def test_its_description_for_operators(dag):
+    assert dag.tags == {"collisions", "nyc", "batch"}
+    assert all(task.owner == "data-engineering" for task in dag.tasks)
+    for word in ("Rerun", "Backfill", "look", "quarantine", "smtp_default", "slack_default"):
+        assert word.lower() in dag.doc_md.lower()
+
+
+def test_every_task_gives_up_in_time_and_retries_with_growing_pauses(dag):
+    for task in dag.tasks:
+        assert task.execution_timeout == timedelta(hours=1)
+        assert (task.retries, task.retry_exponential_backoff) == (4, 2.0)
+    assert [task.max_active_tis_per_dag for task in dag.topological_sort()] == [None, None, None, 1]
+
+
+def test_dags_do_not_import_stages():
+    for file in (Path(__file__).parents[2] / "dags").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.split(".")[0] == "stages"], file
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"start": "2024-02-30"},
+        {"start": "yesterday"},
+        {"end": "2024-1-1"},
+        {"end": 20240101},
+        {"start": "2024-07-01T00:00:00"},
+        {"start": ""},
+    ],
+)
+def test_a_malformed_date_is_refused_at_the_trigger(dag, conf):
+    from airflow.sdk.exceptions import ParamValidationError
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    served = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))  # what the API server checks against
+    with pytest.raises((ParamValidationError, ValueError), match=r"Invalid input for param (start|end)"):
+        served.params.deep_merge(conf).validate()
+
+
+def test_the_command_of_every_stage(run, stub):
+    dag_run = run({"start": "2024-06-30", "end": "2024-07-07"})
+    assert str(dag_run.state) == "success"
+    assert stub.calls == [
+        [stage, f"--run-id={dag_run.run_id}", "--start=2024-06-30", "--end=2024-07-07"] for stage in STAGES
+    ]
+
+
+INTERVAL = (utc(2024, 7, 1, 10), utc(2024, 7, 2, 10))  # 06:00 to 06:00 in New York
+
+
+@pytest.mark.parametrize(
+    ("run_type", "interval", "conf", "scope"),
+    [
+        pytest.param("scheduled", INTERVAL, None, ("2024-06-10", "2024-07-02"), id="scheduled"),
+        pytest.param("backfill", INTERVAL, None, ("2024-06-10", "2024-07-02"), id="backfill"),
+        pytest.param(
+            "scheduled",
+            (utc(2024, 3, 9, 11), utc(2024, 3, 10, 10)),
+            None,
+            ("2024-02-17", "2024-03-10"),
+            id="summer time begins",
+        ),
+        pytest.param(
+            "scheduled",
+            (utc(2024, 11, 2, 10), utc(2024, 11, 3, 11)),
+            None,
+            ("2024-10-12", "2024-11-03"),
+            id="summer time ends",
+        ),
+        pytest.param(
+            "backfill",
+            INTERVAL,
+            {"start": "2024-07-01", "end": "2024-07-02"},
+            ("2024-07-01", "2024-07-02"),
+            id="backfill's own dates win",
+        ),
+        pytest.param("manual", INTERVAL, None, ("", ""), id="manual, everything"),
+        pytest.param("manual", None, None, ("", ""), id="manual without a logical date"),
+        pytest.param(
+            "manual",
+            None,
+            {"start": "2024-01-01", "end": "2024-02-01"},
+            ("2024-01-01", "2024-02-01"),
+            id="manual with both dates",
+        ),
+        pytest.param("manual", INTERVAL, {"start": "2024-01-01"}, ("2024-01-01", ""), id="manual, open end"),
+        pytest.param("manual", INTERVAL, {"end": "2024-01-01"}, ("", "2024-01-01"), id="manual, open start"),
+        pytest.param("operator_triggered", INTERVAL, None, ("", ""), id="triggered by another DAG"),
+    ],
+)
+def test_which_dates_a_run_covers(run, stub, run_type, interval, conf, scope):
+    dag_run = run(conf, run_type, interval)
+    assert str(dag_run.state) == "success"
+    assert {tuple(call[2:]) for call in stub.calls} == {(f"--start={scope[0]}", f"--end={scope[1]}")}
+
+
+def test_days_looked_back_are_a_setting(run, stub, monkeypatch):
+    monkeypatch.setenv("COLLISIONS_LOOKBACK_DAYS", "0")
+    run(None, "scheduled", INTERVAL)
+    assert stub.calls[0][2:] == ["--start=2024-07-01", "--end=2024-07-02"]
+
+
+@pytest.mark.parametrize(
+    ("conf", "lookback", "message"),
+    [
+        ({"start": "2024-07-02", "end": "2024-07-01"}, "21", "param start must be before end"),
+        ({"start": "2024-07-01", "end": "2024-07-01"}, "21", "param start must be before end"),
+        (None, "a week", "COLLISIONS_LOOKBACK_DAYS is 'a week': set it to a whole number of days"),
+        (None, "-1", "COLLISIONS_LOOKBACK_DAYS is '-1'"),
+    ],
+)
+def test_impossible_dates_fail_at_once(run, stub, monkeypatch, capfd, conf, lookback, message):
+    monkeypatch.setenv("COLLISIONS_LOOKBACK_DAYS", lookback)
+    dag_run = run(conf, "scheduled", INTERVAL)
+    assert states(dag_run) == {"ingest_raw": "failed"} | dict.fromkeys(STAGES[1:], "upstream_failed")
+    assert dag_run.get_task_instance("ingest_raw").try_number == 1
+    assert stub.calls == []
+    assert message in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    "script", ["exit 75", "kill -9 $$", "kill -15 $$", "exit 137"], ids=["transient", "SIGKILL", "SIGTERM", "137"]
+)
+def test_a_transient_fault_and_a_killed_stage_are_retried(run, stub, script):
+    stub.plan(transform_clean=[script, script, "exit 0"])
+    dag_run = run()
+    assert str(dag_run.state) == "success"
+    assert stub.started == ["ingest_raw", *["transform_clean"] * 3, "transform_curated", "model_analytics"]
+    assert dag_run.get_task_instance("transform_clean").try_number == 3
+
+
+@pytest.mark.parametrize("code", [65, 78, 70, 1, 2])
+def test_any_other_failure_is_not_retried(run, stub, code):
+    stub.plan(transform_clean=[f"exit {code}", "exit 0"])
+    dag_run = run()
+    assert str(dag_run.state) == "failed"
+    assert stub.started == ["ingest_raw", "transform_clean"]
+    assert states(dag_run)["transform_curated"] == "upstream_failed"
+
+
+def test_retries_come_to_an_end(dag, run, stub):
+    for task in dag.tasks:
+        task.retries = 1
+    stub.plan(ingest_raw=["exit 75"])
+    assert str(run().state) == "failed"
+    assert stub.started == ["ingest_raw", "ingest_raw"]
+
+
+def test_one_task_can_be_cleared_and_run_again(dag, run, stub):
+    dag_run = run(None, "scheduled", INTERVAL)
+    first = stub.calls
+    from airflow.sdk.definitions.dag import _run_task
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        ti = dag_run.get_task_instance("transform_curated", session=session)
+        ti.clear_db_references(session)
+        ti.state, ti.try_number = "scheduled", ti.try_number + 1
+    _run_task(ti=ti, task=dag.get_task("transform_curated"))
+    assert dag_run.get_task_instance("transform_curated").state == "success"
+    assert stub.calls == [*first, first[2]]
+
+
+def test_publishers_are_limited_across_backfills():
+    """Airflow counts max_active_tis_per_dag by DAG and task, over runs of every type; an upgrade may change that."""
+    import inspect
+
+    from airflow.jobs.scheduler_job_runner import ConcurrencyMap
+
+    source = inspect.getsource(ConcurrencyMap.load)
+    assert "self.task_concurrency_map[(dag_id, task_id)] += count" in source
+    assert "run_type" not in source

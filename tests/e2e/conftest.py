@@ -1,0 +1,164 @@
+"""The pipeline on a real cluster. These tests take the cluster `collisions` for themselves; scripts/e2e runs them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from lake import REPOSITORY, Lake
+
+SCRIPTS = REPOSITORY / "scripts"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without scripts/e2e these tests are skipped: they need Docker, kind, helm and many minutes."""
+    if not os.environ.get("E2E"):
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason="needs Docker and kind, and takes the cluster: scripts/e2e"))
+
+
+def run(*command: str | Path, timeout: float = 900, check: bool = True, stdin: str | None = None) -> str:
+    """A command's output; what it said on failure is the test's message."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=REPOSITORY,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert not check or done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
+    """Wait for a condition and return what made it true."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)
+    return answer
+
+
+class Cluster:
+    """The running cluster: its kubectl, its Airflow, its lake."""
+
+    run = staticmethod(run)
+    until = staticmethod(until)
+
+    def __init__(self, client: ModuleType) -> None:
+        self.airflow = client.Airflow()
+
+    def kubectl(self, *arguments: str, **options: Any) -> str:
+        """The output of kubectl."""
+        return run("kubectl", "--context", "kind-collisions", *arguments, **options)
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """A Secret's values."""
+        template = '{{range $key, $value := .data}}{{$key}} {{$value | base64decode}}{{"\\n"}}{{end}}'
+        text = self.kubectl("--namespace", namespace, "get", "secret", name, "--output", f"go-template={template}")
+        return dict(line.split(" ", 1) for line in text.splitlines())
+
+    @property
+    def lake(self) -> Lake:
+        """The lake in MinIO, through the port-forward, as the stages' user."""
+        keys = self.secret("collisions", "stage-store")
+        return Lake(
+            lake="s3://collisions",
+            s3_endpoint="127.0.0.1:9000",
+            s3_secure="false",
+            s3_access_key=keys["COLLISIONS_S3_ACCESS_KEY"],
+            s3_secret_key=keys["COLLISIONS_S3_SECRET_KEY"],
+        )
+
+    def release(self, folder: Path) -> None:
+        """A release of Airflow that replaces every pod."""
+        self.kubectl("-n", "airflow", "delete", "job", "-l", "release=airflow", "--ignore-not-found")
+        values = folder / "values.json"
+        values.write_text(json.dumps({"airflowPodAnnotations": {"restarted": str(time.time())}}))
+        chart = run("bash", "-c", 'echo -n "${AIRFLOW_CHART:-$HOME/.cache/collisions/airflow-1.22.0.tgz}"')
+        options = ("--reuse-values", "--values", values, "--wait", "--timeout", "10m")
+        run(
+            "helm", "--kube-context", "kind-collisions", "--namespace", "airflow", "upgrade", "airflow", chart, *options
+        )
+
+    # --- runs ---
+
+    def start(self, **conf: str) -> str:
+        """Trigger a manual run; returns its id."""
+        return self.airflow.trigger(conf)
+
+    def finish(self, run_id: str, seconds: float = 900) -> str:
+        """Wait for a run's end; returns its state."""
+        return until(
+            lambda: (state := self.airflow.run(run_id)["state"]) in ("success", "failed") and state,
+            f"the end of {run_id}",
+            seconds,
+        )
+
+    def task(self, run_id: str, name: str) -> dict[str, Any]:
+        """A task of a run."""
+        return next(task for task in self.airflow.tasks(run_id) if task["task_id"] == name)
+
+    def log(self, run_id: str, task: str, attempt: int = 1) -> str:
+        """What a try of a task logged, with the errors that ended it."""
+        lines = []
+        for entry in self.airflow.log(run_id, task, attempt):
+            lines.append(f"{entry['level'].upper()}: {entry['event']}")
+            lines += [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or []]
+        return "\n".join(lines)
+
+    # --- pods ---
+
+    def stage_pods(self) -> dict[str, str]:
+        """Name → phase of every stage pod that is there, the failed ones that are kept included."""
+        pods = json.loads(self.kubectl("--namespace", "collisions", "get", "pods", "-l", "app=stage", "-o", "json"))
+        return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in pods["items"]}
+
+    def running_pod(self, run_id: str, stage: str) -> str:
+        """Wait until a stage's pod runs; returns its name."""
+        prefix = stage.replace("_", "-")
+
+        def find() -> str | None:
+            assert self.airflow.run(run_id)["state"] in ("queued", "running"), f"the run ended before {stage} ran"
+            running = (name for name, phase in self.stage_pods().items() if phase == "Running")
+            return next((name for name in running if name.startswith(prefix)), None)
+
+        return until(find, f"a running pod of {stage}")
+
+    def no_orphans(self) -> None:
+        """No stage pod is left but failed ones; those are removed now."""
+        self.until(lambda: set(self.stage_pods().values()) <= {"Failed"}, "only failed stage pods are left", 30)
+        self.kubectl("--namespace", "collisions", "delete", "pods", "-l", "app=stage")
+
+    def settle(self) -> None:
+        """Wait until everything is ready and no run is on."""
+        for namespace in ("airflow", "collisions"):
+            for kind in ("statefulset", "deployment"):
+                for name in self.kubectl("-n", namespace, "get", kind, "-o", "name").split():
+                    if "/" in name:
+                        self.kubectl("-n", namespace, "rollout", "status", name, "--timeout=600s")
+        until(lambda: not self.airflow.get("dagRuns", state=["running", "queued"])["dag_runs"], "no run is on", 600)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The cluster, up to date with this work tree."""
+    run(SCRIPTS / "up", timeout=1800)
+    spec = importlib.util.spec_from_file_location("airflow_client", SCRIPTS / "airflow_client.py")
+    sys.modules["airflow_client"] = client = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(client)
+    found = Cluster(client)
+    found.settle()
+    return found

@@ -1,0 +1,112 @@
+"""Runs on the cluster: the right scope, the right rows, the same warehouse as the embedded runtime's."""
+
+from __future__ import annotations
+
+import shutil
+import urllib.parse
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from lake import STAGES, Lake
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def january(cluster, extract: Callable[[str], Path]) -> None:
+    """An empty lake, then the real January 2022 in landing, by scripts/land."""
+    cluster.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
+    cluster.run("scripts/land", extract("crashes_2022-01.csv"))
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory, extract: Callable[[str], Path]) -> dict[str, tuple[int, str]]:
+    """Hashes of the warehouse that the same stages make of the same file on this machine."""
+    folder = tmp_path_factory.mktemp("lake")
+    lake = Lake(lake=str(folder))
+    (folder / "landing/crashes").mkdir(parents=True)
+    shutil.copy2(extract("crashes_2022-01.csv"), folder / "landing/crashes")
+    lake.run()
+    return lake.contents()
+
+
+def test_land_trigger_green_and_equal_to_embedded_twice(cluster, embedded: dict[str, tuple[int, str]]) -> None:
+    """Green with four pods; the warehouse in MinIO is the embedded one; a second run changes nothing."""
+    for _ in range(2):
+        said = cluster.run("scripts/trigger")
+        assert "run success" in said
+        for stage in STAGES:
+            assert f"{stage} crashes: rows in 7,659" in said
+        run_id = said.split()[0]
+        assert [task["state"] for task in cluster.airflow.tasks(run_id)] == ["success"] * 4
+        pods = [cluster.log(run_id, stage).count("Building pod") for stage in STAGES]
+        assert pods == [1, 1, 1, 1]
+        assert cluster.lake.contents() == embedded
+        cluster.until(lambda: not cluster.stage_pods(), "the stages' pods are gone", 30)
+    assert cluster.lake.one("select sum(persons_injured) from fct_collisions") == 3100
+
+
+def test_manual_run_with_params(cluster) -> None:
+    """The params reach the stages as they are; the scope is one of months, so the rows stay."""
+    before = cluster.lake.contents()
+    said = cluster.run("scripts/trigger", "--start", "2022-01-05", "--end", "2022-01-07")
+    assert "scope [2022-01-05, 2022-01-07)" in said
+    assert cluster.lake.contents() == before
+
+
+def test_wrong_params_are_refused(cluster) -> None:
+    """A malformed date and an empty range never become a run."""
+    assert "invalid" in cluster.run("scripts/trigger", "--start", "05/01/2022", check=False)
+    assert "no dates" in cluster.run("scripts/trigger", "--start", "2022-01-05", "--end", "2022-01-05", check=False)
+
+
+def test_scheduled_run_has_its_interval_and_the_days_before(cluster) -> None:
+    """The newest scheduled run, done again, covers its day and the 21 before it."""
+    newest = cluster.airflow.get("dagRuns", run_type="scheduled", order_by="-id", limit=1)["dag_runs"][0]
+    run_id = newest["dag_run_id"]
+    anew = {"dry_run": False, "only_failed": False}
+    cluster.airflow.send("POST", f"dagRuns/{urllib.parse.quote(run_id)}/clear", anew)
+    cluster.until(lambda: cluster.airflow.run(run_id)["state"] != "success", "the cleared run is on")
+    assert cluster.finish(run_id) == "success"
+    day = datetime.fromisoformat(newest["data_interval_start"]).astimezone(NEW_YORK).date()
+    task = cluster.task(run_id, "ingest_raw")
+    scope = f"scope [{day - timedelta(days=21)}, {day + timedelta(days=1)})"
+    assert scope in cluster.log(run_id, "ingest_raw", task["try_number"])
+
+
+def test_backfill_of_three_missing_days(cluster, extract: Callable[[str], Path], tmp_path: Path) -> None:
+    """Three days are missing, then land, then are backfilled: the warehouse is that of all at once."""
+    whole = cluster.lake.contents()
+    lines = extract("crashes_2022-01.csv").read_text().splitlines(keepends=True)
+    days = [f"{date(2022, 1, day):%m/%d/%Y}" for day in (11, 12, 13)]
+    missing = [line for line in lines[1:] if line.startswith(tuple(days))]
+    present = [line for line in lines[1:] if not line.startswith(tuple(days))]
+    assert missing
+    cluster.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
+    for name, part in (("crashes_2022-01.csv", present), ("crashes_late.csv", missing)):
+        (tmp_path / name).write_text(lines[0] + "".join(part))
+        shutil.copystat(extract("crashes_2022-01.csv"), tmp_path / name)
+    cluster.run("scripts/land", tmp_path / "crashes_2022-01.csv")
+    cluster.run("scripts/trigger")
+    assert cluster.lake.contents() != whole
+    cluster.run("scripts/land", tmp_path / "crashes_late.csv")
+
+    dry = cluster.run("scripts/backfill", "--from", "2022-01-11", "--to", "2022-01-13", "--dry-run")
+    assert dry.startswith("3 runs: 2022-01-11, 2022-01-12, 2022-01-13")
+    said = cluster.run("scripts/backfill", "--from", "2022-01-11", "--to", "2022-01-13")
+    for day in (11, 12, 13):
+        assert f"scope [{date(2022, 1, day) - timedelta(days=21)}, {date(2022, 1, day + 1)})" in said
+    # Which file a row came from differs, and with it nothing that the facts or dimensions hold.
+    assert cluster.lake.contents() == whole
+
+
+def test_status_and_logs(cluster) -> None:
+    """scripts/status shows what runs and the last runs; scripts/logs a task's log."""
+    said = cluster.run("scripts/status")
+    assert "airflow-scheduler-0" in said
+    assert "minio-0" in said
+    assert "success" in said
+    assert "transform_clean crashes: rows in" in cluster.run("scripts/logs", "transform_clean")

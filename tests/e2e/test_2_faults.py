@@ -1,0 +1,177 @@
+"""One fault at a time, in the middle of a run: the state shown is true, the error says why, the end is green."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROWS = 2_000_000  # stages of some seconds each: time enough to strike
+
+pytestmark = pytest.mark.usefixtures("undisturbed_after")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """Generated landing files, and the hashes of a run that nothing disturbs."""
+    folder = tmp_path_factory.mktemp("landing")
+    days = ("--start", "2022-01-01", "--end", "2024-01-01", "--split", "year")
+    cluster.run(sys.executable, "scripts/sample", "--rows", str(ROWS), *days, folder)
+    cluster.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
+    cluster.run("scripts/land", *sorted(folder.rglob("*.csv")))
+    assert cluster.finish(cluster.start()) == "success"
+    return cluster.lake.contents()
+
+
+@pytest.fixture
+def undisturbed_after(cluster, undisturbed: dict[str, tuple[int, str]]) -> Iterator[None]:
+    """After each fault: the warehouse of the undisturbed run, no orphan pod, everything ready."""
+    cluster.settle()
+    yield
+    cluster.settle()
+    assert cluster.lake.contents() == undisturbed
+    cluster.no_orphans()
+
+
+def tries(cluster, run_id: str) -> dict[str, int]:
+    """Task → number of its last try."""
+    return {task["task_id"]: task["try_number"] for task in cluster.airflow.tasks(run_id)}
+
+
+def test_stage_pod_deleted(cluster) -> None:
+    """Someone deletes a running stage's pod: that try fails and says so, the next succeeds."""
+    run_id = cluster.start()
+    pod = cluster.running_pod(run_id, "transform_clean")
+    cluster.kubectl("-n", "collisions", "delete", "pod", pod, "--wait=false")
+    assert cluster.finish(run_id) == "success"
+    assert list(tries(cluster, run_id).values()) == [1, 2, 1, 1]
+    assert "was deleted while it ran" in cluster.log(run_id, "transform_clean")
+
+
+def test_stage_pod_out_of_memory(cluster) -> None:
+    """The kernel kills the stage for its pod's memory: the error names it and the limit; the next try succeeds."""
+    run_id = cluster.start()
+    pod = cluster.running_pod(run_id, "transform_clean")
+    # Many small processes in the stage's container until its limit is reached: the largest, the stage, is killed.
+    hog = "import os,time;[os.fork() for _ in range(6)];x=b'x'*(40<<20);time.sleep(20)"
+    cluster.kubectl("-n", "collisions", "exec", pod, "--", "python", "-c", hog, check=False)
+    assert cluster.finish(run_id) == "success"
+    assert tries(cluster, run_id)["transform_clean"] == 2
+    log = cluster.log(run_id, "transform_clean")
+    assert "OOMKilled: more than its memory limit of 2Gi" in log
+
+
+def test_minio_away_for_a_minute(cluster) -> None:
+    """The store is gone for a minute in the middle of a run: transient, retried, green."""
+    run_id = cluster.start()
+    cluster.running_pod(run_id, "transform_clean")
+    cluster.kubectl("-n", "collisions", "scale", "statefulset/minio", "--replicas=0")
+    time.sleep(60)  # the fault itself
+    cluster.kubectl("-n", "collisions", "scale", "statefulset/minio", "--replicas=1")
+    assert cluster.finish(run_id) == "success"
+    attempts = tries(cluster, run_id)
+    retried = [stage for stage, number in attempts.items() if number > 1]
+    for stage in retried:
+        assert "transient fault" in cluster.log(run_id, stage)
+
+
+def test_postgres_pod_deleted(cluster) -> None:
+    """Airflow's database restarts under a running task: the run goes on."""
+    run_id = cluster.start()
+    cluster.running_pod(run_id, "transform_clean")
+    cluster.kubectl("-n", "airflow", "delete", "pod", "postgres-0", "--wait=false")
+    assert cluster.finish(run_id) == "success"
+
+
+def test_scheduler_pod_deleted(cluster) -> None:
+    """The scheduler, in which the tasks run, is replaced while a stage runs: the task ends in peace."""
+    run_id = cluster.start()
+    cluster.running_pod(run_id, "transform_clean")
+    cluster.kubectl("-n", "airflow", "delete", "pod", "airflow-scheduler-0", "--wait=false")
+    assert cluster.finish(run_id) == "success"
+    assert tries(cluster, run_id)["transform_clean"] == 1
+
+
+def test_scheduler_killed_without_grace(cluster) -> None:
+    """As by a lost node: no process can clean up. The next try takes the stage up, or does it again."""
+    run_id = cluster.start()
+    cluster.running_pod(run_id, "transform_clean")
+    cluster.kubectl("-n", "airflow", "delete", "pod", "airflow-scheduler-0", "--force", "--grace-period=0")
+    assert cluster.finish(run_id) == "success"
+
+
+def test_helm_upgrade(cluster, tmp_path: Path) -> None:
+    """A release that replaces every pod of Airflow while a stage runs."""
+    run_id = cluster.start()
+    cluster.running_pod(run_id, "transform_clean")
+    cluster.release(tmp_path)
+    assert cluster.finish(run_id) == "success"
+    assert tries(cluster, run_id)["transform_clean"] == 1
+    cluster.run("scripts/up")
+
+
+def test_bad_csv(cluster) -> None:
+    """A file that is no CSV fails the run at once, with its name; removed, the next run is green."""
+    lake = cluster.lake
+    lake.land(b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "crashes_broken.csv")
+    said = cluster.run("scripts/trigger", check=False)
+    assert "run failed" in said
+    assert "ERROR: " in said
+    run_id = said.split()[0]
+    states = [task["state"] for task in cluster.airflow.tasks(run_id)]
+    assert states == ["failed", "upstream_failed", "upstream_failed", "upstream_failed"]
+    assert tries(cluster, run_id)["ingest_raw"] == 1
+    assert "crashes_broken.csv" in cluster.log(run_id, "ingest_raw")
+    assert list(cluster.stage_pods().values()) == ["Failed"]  # kept for a look
+    lake.wipe("landing/crashes/crashes_broken.csv")
+    assert cluster.finish(cluster.start()) == "success"
+
+
+@pytest.fixture
+def wrong_credentials(cluster) -> Iterator[None]:
+    """The stages' secret key is wrong for a while."""
+
+    def put(value: str) -> None:
+        patch = {"data": {"COLLISIONS_S3_SECRET_KEY": base64.b64encode(value.encode()).decode()}}
+        cluster.kubectl("-n", "collisions", "patch", "secret", "stage-store", "--patch", json.dumps(patch))
+
+    right = cluster.secret("collisions", "stage-store")["COLLISIONS_S3_SECRET_KEY"]
+    put("wrong" + right)
+    yield
+    put(right)
+
+
+def test_wrong_credentials(cluster, wrong_credentials: None, request: pytest.FixtureRequest) -> None:
+    """MinIO turns the stages away: settings, so no retry, and the error says whose."""
+    run_id = cluster.start()
+    assert cluster.finish(run_id) == "failed"
+    assert tries(cluster, run_id)["ingest_raw"] == 1
+    assert "COLLISIONS_S3_" in cluster.log(run_id, "ingest_raw")
+
+
+def test_image_missing(cluster) -> None:
+    """The node has lost the stages' image and cannot pull it: the error says so; loaded again, a retry succeeds."""
+    pod = json.loads(cluster.kubectl("-n", "airflow", "get", "pod", "airflow-scheduler-0", "-o", "json"))
+    airflow_image = pod["spec"]["containers"][0]["image"]
+    inspect = cluster.run("docker", "inspect", airflow_image, "--format", "{{json .Config.Env}}")
+    image = next(word.split("=", 1)[1] for word in json.loads(inspect) if word.startswith("COLLISIONS_STAGE_IMAGE="))
+    node = ("docker", "exec", "collisions-control-plane", "ctr", "--namespace", "k8s.io", "images")
+    cluster.run(*node, "rm", f"docker.io/library/{image}")
+    try:
+        run_id = cluster.start()
+        cluster.until(lambda: cluster.task(run_id, "ingest_raw")["try_number"], "the first try")
+        cluster.until(
+            lambda: any(w in cluster.log(run_id, "ingest_raw") for w in ("cannot be pulled", "took too long to start")),
+            "the error of the missing image",
+            240,
+        )
+        assert cluster.task(run_id, "ingest_raw")["state"] != "success"
+    finally:
+        cluster.run("kind", "load", "docker-image", image, "--name", "collisions")
+    assert cluster.finish(run_id) == "success"
+    assert tries(cluster, run_id)["ingest_raw"] > 1

@@ -1,0 +1,202 @@
+"""What a stage pod, the scheduler and MinIO's user cannot do, and where secrets are not."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+from minio import Minio
+
+PROBE = """
+import os, pathlib, socket
+import urllib3
+
+def reach(name, port):
+    try:
+        with socket.create_connection((name, port), timeout=3):
+            return "reached"
+    except OSError as error:
+        return type(error).__name__
+
+def ask_kubernetes():
+    urllib3.disable_warnings()
+    address = "https://" + os.environ["KUBERNETES_SERVICE_HOST"] + "/api/v1/namespaces/collisions/secrets"
+    try:
+        return urllib3.PoolManager(cert_reqs="CERT_NONE").request("GET", address, timeout=3, retries=False).status
+    except urllib3.exceptions.HTTPError as error:
+        return type(error).__name__
+
+print("token", pathlib.Path("/var/run/secrets/kubernetes.io").exists())
+print("kubernetes", ask_kubernetes())
+print("postgres", reach("postgres.airflow.svc.cluster.local", 5432))
+print("airflow", reach("airflow-api-server.airflow.svc.cluster.local", 8080))
+print("console", reach("minio.collisions.svc.cluster.local", 9001))
+print("minio", reach("minio.collisions.svc.cluster.local", 9000))
+try:
+    pathlib.Path("/opt/collisions/written").touch()
+    print("root writable")
+except OSError:
+    print("root read-only")
+print("uid", os.getuid())
+"""
+
+
+@pytest.fixture(scope="module")
+def stage_image(cluster) -> str:
+    """The image that the stages run in."""
+    job = json.loads(cluster.kubectl("-n", "airflow", "get", "pod", "airflow-scheduler-0", "-o", "json"))
+    environment = cluster.run(
+        "docker", "inspect", job["spec"]["containers"][0]["image"], "--format", "{{json .Config.Env}}"
+    )
+    return next(e.split("=", 1)[1] for e in json.loads(environment) if e.startswith("COLLISIONS_STAGE_IMAGE="))
+
+
+def probe(image: str, **metadata: dict[str, str]) -> dict:
+    """A pod like a stage's, with a script of ours."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "probe", "namespace": "collisions", **metadata},
+        "spec": {
+            "serviceAccountName": "stage",
+            "restartPolicy": "Never",
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {
+                    "name": "base",
+                    "image": image,
+                    "command": ["python", "-c", PROBE],
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+        },
+    }
+
+
+def answers(cluster, manifest: dict) -> dict[str, str]:
+    """Run a probe pod; its lines as name → answer."""
+    try:
+        cluster.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
+        phase = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=90s")
+        cluster.kubectl("-n", "collisions", "wait", "pod/probe", *phase)
+        said = cluster.kubectl("-n", "collisions", "logs", "probe")
+    finally:
+        cluster.kubectl("-n", "collisions", "delete", "pod", "probe", "--ignore-not-found")
+    return dict(line.split(" ", 1) for line in said.splitlines())
+
+
+def test_a_stage_pod_reaches_minio_and_nothing_else(cluster, stage_image: str) -> None:
+    """No token, no Kubernetes API, none of the other namespace's services, no root, nothing to write to."""
+    said = answers(cluster, probe(stage_image, labels={"app": "probe", "lake-access": "true"}))
+    assert said["minio"] == "reached"
+    assert said["token"] == "False"
+    for closed in ("postgres", "airflow", "console"):
+        assert said[closed] != "reached", closed
+    # The API server is on the node itself, where kind's network policies do not reach: then it must refuse.
+    assert said["kubernetes"] in ("401", "403") or "Error" in said["kubernetes"]
+    assert said["root"] == "read-only"
+    assert said["uid"] != "0"
+
+
+def test_a_pod_without_the_label_reaches_not_even_minio(cluster, stage_image: str) -> None:
+    """Default deny holds, so the policies are in force here."""
+    said = answers(cluster, probe(stage_image, labels={"app": "probe"}))
+    assert "reached" not in (said["minio"], said["postgres"])
+    assert said["kubernetes"] != "200"
+
+
+@pytest.mark.parametrize("namespace", ["collisions", "airflow"])
+def test_privileged_pods_are_refused(cluster, namespace: str) -> None:
+    """Pod Security "restricted" is enforced."""
+    manifest = probe("busybox")
+    manifest["metadata"]["namespace"] = namespace
+    manifest["spec"].pop("serviceAccountName")
+    manifest["spec"]["containers"][0]["securityContext"] = {"privileged": True}
+    said = cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(manifest), check=False)
+    assert 'violates PodSecurity "restricted' in said
+
+
+def test_rights_of_the_scheduler_and_of_stages(cluster) -> None:
+    """The scheduler manages pods in `collisions` and nothing else; a stage may do nothing."""
+
+    def may(account: str, namespace: str, verb: str, kind: str, part: str = "") -> bool:
+        whose = (f"--as=system:serviceaccount:{account}", "--namespace", namespace, f"--subresource={part}")
+        return cluster.kubectl("auth", "can-i", verb, kind, *whose, check=False).startswith("yes")
+
+    scheduler = "airflow:airflow-scheduler"
+    assert may(scheduler, "collisions", "create", "pods")
+    assert may(scheduler, "collisions", "get", "pods", "log")
+    for namespace, verb, kind, *part in [
+        ("collisions", "get", "secrets"),
+        ("collisions", "create", "pods", "exec"),
+        ("collisions", "update", "networkpolicies"),
+        ("collisions", "delete", "persistentvolumeclaims"),
+        ("airflow", "create", "pods"),
+        ("airflow", "get", "secrets"),
+        ("kube-system", "list", "pods"),
+    ]:
+        assert not may(scheduler, namespace, verb, kind, *part), f"{verb} {kind} {part} in {namespace}"
+    assert not may("collisions:stage", "collisions", "get", "pods")
+    assert not may("collisions:default", "collisions", "get", "secrets")
+
+
+@pytest.fixture
+def other_bucket(cluster) -> Iterator[str]:
+    """Another bucket on the same server, with an object in it."""
+    keys = cluster.secret("collisions", "minio-root")
+    root = Minio("127.0.0.1:9000", keys["MINIO_ROOT_USER"], keys["MINIO_ROOT_PASSWORD"], secure=False)
+    root.make_bucket("other")
+    root.put_object("other", "secret.txt", io.BytesIO(b"x"), 1)
+    yield "other"
+    root.remove_object("other", "secret.txt")
+    root.remove_bucket("other")
+
+
+def test_minio_user_has_the_lake_alone(cluster, other_bucket: str) -> None:
+    """It can neither see nor touch another bucket, nor make or delete one, nor administer."""
+    keys = cluster.secret("collisions", "stage-store")
+    user = Minio("127.0.0.1:9000", keys["COLLISIONS_S3_ACCESS_KEY"], keys["COLLISIONS_S3_SECRET_KEY"], secure=False)
+    assert [bucket.name for bucket in user.list_buckets()] == ["collisions"]
+    for forbidden in (
+        lambda: list(user.list_objects(other_bucket)),
+        lambda: user.get_object(other_bucket, "secret.txt"),
+        lambda: user.put_object(other_bucket, "mine.txt", io.BytesIO(b"x"), 1),
+        lambda: user.remove_object(other_bucket, "secret.txt"),
+        lambda: user.make_bucket("third"),
+        lambda: user.remove_bucket("collisions"),
+        lambda: user.get_bucket_policy("collisions"),
+    ):
+        with pytest.raises(Exception, match=r"AccessDenied|Access Denied"):
+            forbidden()
+
+
+def test_secrets_are_nowhere_else(cluster) -> None:
+    """No secret's value stands in a pod's spec, in Helm's release, in a task's log or in what scripts/up wrote."""
+    assert cluster.finish(cluster.start()) == "success"
+    run_id = cluster.airflow.get("dagRuns", order_by="-id", limit=1)["dag_runs"][0]["dag_run_id"]
+    places = {
+        "pods": cluster.kubectl("get", "pods,jobs,configmaps,statefulsets,deployments", "-A", "-o", "yaml"),
+        "release": cluster.run("helm", "--kube-context", "kind-collisions", "-n", "airflow", "get", "all", "airflow"),
+        "task log": cluster.log(run_id, "ingest_raw"),
+        "scheduler log": cluster.kubectl("-n", "airflow", "logs", "airflow-scheduler-0", "-c", "scheduler"),
+        "minio-setup log": cluster.kubectl("-n", "collisions", "logs", "-l", "app=minio-setup"),
+        "up": cluster.run("bash", "-c", "cat .collisions/cluster/*.log"),
+    }
+    for namespace, name in [
+        ("airflow", "airflow-metadata"),
+        ("airflow", "airflow-keys"),
+        ("airflow", "airflow-admin"),
+        ("collisions", "minio-root"),
+        ("collisions", "stage-store"),
+    ]:
+        for key, value in cluster.secret(namespace, name).items():
+            if key in ("username", "COLLISIONS_S3_ACCESS_KEY"):
+                continue
+            for place, text in places.items():
+                assert value not in text, f"{namespace}/{name} {key} stands in {place}"

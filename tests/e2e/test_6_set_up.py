@@ -1,0 +1,80 @@
+"""From nothing to a cluster and back, by the scripts and by hand. Last, for they take the cluster away."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+from lake import REPOSITORY
+
+
+def generations(cluster) -> dict[str, str]:
+    """What would differ if something were changed or restarted."""
+    objects = "pods,statefulsets,deployments,secrets,configmaps,services,networkpolicies"
+    found = json.loads(cluster.kubectl("get", objects, "-A", "-o", "json"))["items"]
+    return {
+        f"{o['kind']} {o['metadata']['namespace']}/{o['metadata']['name']}": o["metadata"]["uid"]
+        + str(o["metadata"].get("generation", ""))
+        for o in found
+        if o["metadata"]["namespace"] in ("airflow", "collisions")
+        and "minio-setup-" not in o["metadata"]["name"]
+        and o["metadata"].get("labels", {}).get("app") != "stage"  # a scheduled run's
+    }
+
+
+def test_up_again_changes_nothing_and_is_quick(cluster) -> None:
+    """The same objects, not one restarted, in under a minute."""
+    before, began = generations(cluster), time.monotonic()
+    cluster.run("scripts/up")
+    assert time.monotonic() - began < 60
+    assert generations(cluster) == before
+
+
+def leftovers(cluster) -> list[str]:
+    """Whatever of the cluster is on this machine."""
+    found = cluster.run("kind", "get", "clusters").split()
+    found = ["cluster"] if "collisions" in found else []
+    found += cluster.run("docker", "ps", "-aq", "--filter", "label=io.x-k8s.kind.cluster=collisions").split()
+    found += cluster.run("docker", "images", "-q", "--filter", "reference=collisions-*").split()
+    found += cluster.run("bash", "-c", "pgrep -af 'kubectl --context [k]ind-collisions' || true").splitlines()
+    found += ["state"] if (REPOSITORY / ".collisions/cluster").exists() else []
+    return found
+
+
+def test_down_leaves_nothing_and_up_makes_it_all(cluster, extract) -> None:
+    """scripts/down, then from nothing to the first green run; the times are printed."""
+    cluster.run("scripts/down", "--yes")
+    assert leftovers(cluster) == []
+    began = time.monotonic()
+    print(cluster.run("scripts/up", timeout=1800))
+    cluster.run("scripts/land", extract("crashes_2022-01.csv"))
+    assert "run success" in cluster.run("scripts/trigger")
+    print(f"from nothing to the first green run: {time.monotonic() - began:.0f} s")
+
+
+def commands_by_hand() -> str:
+    """The block of commands that the documentation shows."""
+    for page in ("README.md", "docs/operations.md"):
+        path = REPOSITORY / page
+        blocks = re.findall(r"```bash\n(.*?)```", path.read_text(), re.DOTALL) if path.exists() else []
+        for block in blocks:
+            if "kind create cluster" in block:
+                return block
+    raise AssertionError("no page shows the commands by hand")
+
+
+def test_by_hand_as_printed(cluster) -> None:
+    """Each command that the documentation shows works as it is printed there."""
+    cluster.run("scripts/down", "--yes")
+    chart = os.environ.get("AIRFLOW_CHART") or Path.home() / ".cache/collisions/airflow-1.22.0.tgz"
+    settings = f"KIND_NODE_IMAGE=${{KIND_NODE_IMAGE:-kindest/node:v1.34.0}}; CHART={chart}\n"
+    script = "set -euo pipefail\n" + settings + commands_by_hand() + "kill $!\n"
+    cluster.run("bash", "-c", script, timeout=1800)
+    pods = cluster.kubectl("get", "pods", "-A", "-o", "wide")
+    for name in ("airflow-scheduler-0", "postgres-0", "minio-0"):
+        assert re.search(rf"{name}\s+(\d)/\1\s+Running", pods), pods
+    cluster.run("scripts/down", "--yes")
+    assert leftovers(cluster) == []

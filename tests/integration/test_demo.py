@@ -1,0 +1,147 @@
+"""scripts/demo as a newcomer runs it: what it prints, that it repeats itself, that --ui comes up and goes down."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from warehouse import contents
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def environment(state: Path, **more: str) -> dict[str, str]:
+    """This process's environment without anything of Airflow or the pipeline, and a state folder of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "COLLISIONS_"))}
+    return {**kept, "STATE": str(state), **more}
+
+
+def demo(state: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run scripts/demo to its end."""
+    command = [str(REPOSITORY / "scripts" / "demo"), *arguments]
+    return subprocess.run(
+        command, env=environment(state, **more), capture_output=True, text=True, check=False, timeout=180, cwd=state
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def shown_by(terminal: int, until: str = "", seconds: int = 180) -> str:
+    """What a terminal shows until those words are there or its last process has ended."""
+    shown, deadline = b"", time.monotonic() + seconds
+    while not until or until.encode() not in shown:
+        ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
+        assert ready, f"not within {seconds} s: {until or 'the end'}\n{shown.decode()}"
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError:  # how a terminal says that its last process has ended
+            break
+    return re.sub(r"\x1b\[\d*m", "", shown.decode())
+
+
+def test_help_and_wrong_arguments_make_nothing(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "a.csv").touch()
+    assert "scripts/demo [--ui] [FILE.csv ...]" in demo(tmp_path, "--help").stdout
+    for arguments, message in (
+        (["missing.csv"], "no such file, or not readable: missing.csv"),
+        (["notes.txt"], "not a CSV by its name: notes.txt"),
+        (["a.csv", "b/a.csv"], "two files of the same name would land as one: a.csv"),
+        (["--fast"], "unknown option --fast"),
+    ):
+        done = demo(tmp_path, *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert message in done.stderr
+        assert "\x1b" not in done.stderr  # colours are for terminals
+    assert not (tmp_path / "airflow").exists()
+
+
+def test_a_taken_port_is_said_at_once(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = demo(tmp_path, "--ui", UI_PORT=str(port))
+    assert done.returncode == 1
+    assert f"port {port} on 127.0.0.1 is taken" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path):
+    (tmp_path / "photo.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
+    done = demo(tmp_path, "photo.csv")
+    assert done.returncode == 1
+    assert re.search(r"error: .*photo\.csv", done.stdout)
+    assert "The run failed." in done.stderr
+    assert (tmp_path / "airflow" / "demo.log").exists()
+
+
+@pytest.mark.slow
+def test_the_sample_then_the_ui_until_ctrl_c(tmp_path):
+    port = free_port()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as in a terminal; a shell's background job inherits "ignored"
+        command = str(REPOSITORY / "scripts" / "demo")
+        os.execve(command, [command, "--ui"], environment(tmp_path, UI_PORT=str(port)))  # noqa: S606 - no shell is meant
+    try:
+        shown = shown_by(terminal, until="Ctrl-C")
+        for words in ("ingest_raw crashes: rows in", "model_analytics", "scripts/query by_borough", "warehouse  "):
+            assert words in shown
+        password = re.search(r"password +(\S+)", shown)[1]
+
+        def api(path: str, body: dict | None = None, token: str = "") -> dict:
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+            data = json.dumps(body).encode() if body else None
+            request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+
+        token = api("/auth/token", {"username": "admin", "password": password})["access_token"]
+        runs = api("/api/v2/dags/collisions_pipeline/dagRuns?run_type=manual", token=token)["dag_runs"]
+        assert [run["state"] for run in runs] == ["success"]
+
+        os.write(terminal, b"\x03")
+        assert "Stopping Airflow" in shown_by(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)  # which ends Airflow's processes as well
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.slow
+def test_given_files_land_in_a_lake_of_their_own_and_twice_give_the_same(tmp_path):
+    options = ["--rows", "300", "--start", "2024-06-30", "--end", "2024-07-07"]
+    subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "sample"), *options, str(tmp_path)], check=True)
+    [file] = tmp_path.glob("*.csv")
+    hashes = []
+    for _ in range(2):
+        done = demo(tmp_path, file.name)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"COLLISIONS_LAKE={tmp_path}/lake-files scripts/query" in done.stdout
+        hashes.append(contents(tmp_path / "lake-files"))
+    assert hashes[0] == hashes[1]
+    assert "fct_collisions" in hashes[0]
+    [landed] = (tmp_path / "lake-files" / "landing" / "crashes").iterdir()
+    assert (landed.name, landed.stat().st_mtime_ns) == (file.name, file.stat().st_mtime_ns)
+    assert not (tmp_path / "lake").exists()

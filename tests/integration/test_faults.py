@@ -1,0 +1,381 @@
+"""Killed stages, full disks, failing stores, runs that meet: the warehouse stays whole, and a rerun mends the rest."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lake import PUBLISHED, STAGES, Lake, crashes_csv, rows
+from s3_server import S3Server
+
+from stages import ingest_raw, model_analytics, transform_clean
+from stages.shared import logs
+from stages.shared.errors import TransientError
+from stages.shared.layers import Scope
+from stages.shared.manifest import Job
+from stages.shared.object_store import FolderStore
+from stages.shared.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+FIRST, LATER = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
+GIVE_UP_SECONDS = 120
+OLD = [
+    (crashes_csv(rows(200, 1000 * month, CRASH_DATE=f"0{month}/05/2024")), f"{month}.csv", FIRST) for month in (1, 2, 3)
+]
+REVISED = rows(50, 3150, CRASH_DATE="03/06/2024") + rows(40, 1100, CRASH_DATE="02/07/2024")  # the 40 move to February
+NEW = [
+    (crashes_csv(REVISED), "revised.csv", LATER),
+    (crashes_csv(rows(60, 4000, CRASH_DATE="04/08/2024", ON_STREET_NAME="OCEAN AVENUE")), "04.csv", LATER),
+]
+
+
+def land(lake: Lake, files: list[tuple[str, str, datetime]]) -> None:
+    for file in files:
+        lake.land(*file)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """What the warehouse must hold in the end, whatever happened on the way."""
+    lake = Lake(lake=str(tmp_path_factory.mktemp("undisturbed")))
+    land(lake, OLD + NEW)
+    lake.run()
+    return lake.contents()
+
+
+@pytest.fixture
+def published(lake: Lake) -> Lake:
+    """A lake with a warehouse, and files that came later."""
+    land(lake, OLD)
+    lake.run()
+    land(lake, NEW)
+    return lake
+
+
+@pytest.fixture
+def published_folder(folder_lake: Lake) -> Lake:
+    """The same, in a folder."""
+    land(folder_lake, OLD)
+    folder_lake.run()
+    land(folder_lake, NEW)
+    return folder_lake
+
+
+# --- killed -----------------------------------------------------------------------------------------
+
+
+def wait_until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+    """Until it has happened, or the process has ended before."""
+    until = time.monotonic() + GIVE_UP_SECONDS
+    while process.poll() is None and not happened():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+def moment(lake: Lake, process: subprocess.Popen[str], name: str) -> None:
+    """Wait for a moment of a stage's life."""
+    if name == "begun":
+        assert process.stderr is not None
+        process.stderr.readline()
+    elif name == "writing":
+        wait_until(process, lambda: any(Path(lake.environment["COLLISIONS_LAKE"], ".tmp").glob("put-*")))
+    else:
+        before = lake.listing("_runs/")
+        wait_until(process, lambda: lake.listing("_runs/") != before)
+
+
+@pytest.mark.parametrize("when", ["begun", "writing", "an object written"])
+def test_a_killed_stage_leaves_the_old_warehouse_and_its_rerun_the_new(
+    published_folder: Lake, undisturbed: dict[str, tuple[int, str]], when: str
+) -> None:
+    check_kills(published_folder, undisturbed, when)
+
+
+def test_a_stage_killed_while_it_writes_to_s3(s3_server: S3Server, undisturbed: dict[str, tuple[int, str]]) -> None:
+    lake = s3_server.lake()
+    land(lake, OLD)
+    lake.run()
+    land(lake, NEW)
+    check_kills(lake, undisturbed, "an object written")
+
+
+def check_kills(lake: Lake, undisturbed: dict[str, tuple[int, str]], when: str) -> None:
+    """Kill each stage once, then run it again."""
+    old, before = lake.store.read(PUBLISHED), lake.contents()
+    for stage in STAGES:
+        with lake.start(stage) as process:
+            moment(lake, process, when)
+            process.kill()
+        if stage != STAGES[-1]:
+            assert lake.store.read(PUBLISHED) == old
+        assert lake.contents() in (before, undisturbed)
+        done = lake.stage(stage)
+        assert done.code == 0, done.log
+    assert lake.contents() == undisturbed
+    lake.run()
+    assert lake.contents() == undisturbed
+
+
+# --- the disk is full -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("cannot mount a small disk here (not root)")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Use the disk up, but for `leave` bytes."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        file.write(b"\0" * max(0, shutil.disk_usage(disk).free - leave))
+    return ballast
+
+
+def test_a_full_disk_is_transient_and_changes_nothing(
+    small_disk: Path, undisturbed: dict[str, tuple[int, str]]
+) -> None:
+    lake = Lake(lake=str(small_disk / "lake"))
+    land(lake, OLD)
+    lake.run()
+    land(lake, NEW)
+    old = lake.store.read(PUBLISHED)
+    for stage in STAGES:
+        ballast = fill(small_disk, leave=4096)
+        done = lake.stage(stage)
+        assert done.code == 75, done.log
+        assert "No space left on device" in done.last
+        assert "free some room" in done.last
+        assert lake.store.read(PUBLISHED) == old
+        ballast.unlink()
+        assert lake.stage(stage).code == 0
+    assert lake.contents() == undisturbed
+
+
+def test_a_full_scratch_disk_is_transient(
+    published: Lake, undisturbed: dict[str, tuple[int, str]], small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The warehouse is built there, and a bucket's objects are fetched to it."""
+    old = published.store.read(PUBLISHED)
+    published.run(stages=STAGES[:-1])
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    for leave in (0, 30_000, 500_000):
+        ballast = fill(small_disk, leave)
+        done = published.stage("model_analytics")
+        assert done.code == 75, done.log
+        assert "space" in done.last.lower()
+        assert published.store.read(PUBLISHED) == old
+        ballast.unlink()
+        assert [path.name for path in small_disk.iterdir()] == []
+    assert published.stage("model_analytics").code == 0
+    assert published.contents() == undisturbed
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_fails_is_transient(published_folder: Lake, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, "the disk says no", "/some/file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "put", fail)
+        done = published_folder.stage("ingest_raw")
+    assert done.code == 75
+    assert "the disk says no (/some/file)" in done.last
+
+
+# --- the store fails --------------------------------------------------------------------------------
+
+
+def test_a_store_that_fails_in_the_middle_is_transient(
+    new_s3_server: Callable[[], S3Server], undisturbed: dict[str, tuple[int, str]]
+) -> None:
+    """It hangs, or is gone, from a stage's beginning on: the stage gives up in bounded time; later it succeeds."""
+    server = new_s3_server()
+    lake = server.lake(s3_timeout_seconds="1")
+    land(lake, OLD)
+    lake.run()
+    land(lake, NEW)
+    before = lake.contents()
+    for stage, fail, mend in (
+        ("ingest_raw", server.pause, server.go_on),
+        ("transform_clean", server.stop, server.start),
+        ("transform_curated", None, None),
+        ("model_analytics", server.pause, server.go_on),
+    ):
+        if fail and mend:
+            with lake.start(stage) as process:
+                moment(lake, process, "begun")
+                fail()
+                started = time.monotonic()
+                log = process.communicate(timeout=GIVE_UP_SECONDS)[1]
+            seconds = time.monotonic() - started
+            mend()
+            assert process.returncode == 75, log
+            assert seconds < 60
+            assert server.endpoint in log.rstrip().rpartition("\n")[2]
+            assert lake.contents() == before
+        done = lake.stage(stage, s3_timeout_seconds="60")
+        assert done.code == 0, done.log
+    assert lake.contents() == undisturbed
+    server.stop()
+
+
+def test_an_error_in_one_partition_ends_the_stage(published: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No partition fails unseen among the threads."""
+    read = transform_clean.read_parquet
+
+    def fail_once(store: object, key: str, *arguments: object) -> object:
+        if "2024-02" in key:
+            raise TransientError(f"{key}: broken off")
+        return read(store, key, *arguments)  # type: ignore[arg-type]
+
+    published.run(stages=STAGES[:1])
+    with monkeypatch.context() as patch:
+        patch.setattr(transform_clean, "read_parquet", fail_once)
+        done = published.stage("transform_clean")
+    assert done.code == 75
+    assert "broken off" in done.last
+    assert published.stage("transform_curated").code == 65  # no manifest was left
+    published.run()
+
+
+# --- two runs at once -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scope", "message"),
+    [
+        (("--start=2024-02-01", "--end=2024-04-01"), "another run wrote the curated layer"),
+        (("--start=2024-01-01", "--end=2024-02-01"), "another run has written it meanwhile"),
+    ],
+    ids=["other months", "the same month"],
+)
+def test_of_two_runs_that_publish_at_once_neither_is_lost(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, scope: tuple[str, str], message: str
+) -> None:
+    """While one builds, the other publishes: the first must not write over it; its rerun has both."""
+    one = ("--start=2024-01-01", "--end=2024-02-01", "--run-id=one")
+    land(lake, OLD)
+    lake.run(*one, stages=STAGES[:-1])
+    check = model_analytics.check
+
+    def others_first(warehouse: object) -> None:
+        monkeypatch.setattr(model_analytics, "check", check)
+        lake.run(*scope, "--run-id=other")
+        logs.set_up()
+        check(warehouse)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model_analytics, "check", others_first)
+    lost = lake.stage("model_analytics", *one)
+    assert lost.code == 75, lost.log
+    assert message in lost.last
+    published = lake.contents()  # the other found the first one's curated month
+    assert lake.stage("model_analytics", *one).code == 0
+    assert lake.contents() == published
+    assert published["fct_collisions"][0] == (600 if "curated" in message else 200)
+    assert {run for (run,) in lake.ask("select run_id from meta_runs")} == {"one", "other"}
+
+
+def test_a_file_that_another_run_ingests_meanwhile_stays(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first has listed landing before the file came; what the other has made of it must not go."""
+    land(lake, OLD)
+    landed = ingest_raw.landed
+
+    def others_first(*arguments: Any) -> dict[str, Any]:
+        listed = landed(*arguments)
+        monkeypatch.setattr(ingest_raw, "landed", landed)
+        lake.land(crashes_csv(rows(7, 9001, CRASH_DATE="02/11/2024")), "meanwhile.csv")
+        lake.run("--run-id=other", stages=STAGES[:1])
+        logs.set_up()
+        return listed
+
+    monkeypatch.setattr(ingest_raw, "landed", others_first)
+    assert lake.stage("ingest_raw", "--run-id=one").code == 0
+    lake.run("--run-id=other", stages=STAGES[1:])
+    assert lake.one("select count(*) from fct_collisions where collision_id > 9000") == 7
+    assert lake.one("select count(*) from meta_sources where file like '%meanwhile.csv'") == 1
+
+
+def test_a_newer_file_that_another_run_has_read_is_not_taken_for_the_older(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has read the older content of a file that was landed anew: it must run again."""
+    lake.land(crashes_csv(rows(3, CRASH_DATE="02/11/2024")), "a.csv")
+    ingest = ingest_raw.ingest
+
+    def others_first(*arguments: Any) -> Any:
+        monkeypatch.setattr(ingest_raw, "ingest", ingest)
+        written = ingest(*arguments)
+        lake.land(crashes_csv(rows(5, CRASH_DATE="02/11/2024")), "a.csv")
+        lake.run("--run-id=other", stages=STAGES[:1])
+        logs.set_up()
+        return written
+
+    monkeypatch.setattr(ingest_raw, "ingest", others_first)
+    late = lake.stage("ingest_raw", "--run-id=one")
+    assert late.code == 75
+    assert "landed anew and read by another run meanwhile; run again" in late.last
+    lake.run("--run-id=one")
+    assert lake.one("select count(*) from fct_collisions") == 5
+
+
+def test_first_publications_at_once_do_not_write_over_each_other(lake: Lake) -> None:
+    land(lake, OLD)
+    lake.run(stages=STAGES[:-1])
+    with lake.start("model_analytics") as first, lake.start("model_analytics") as second:
+        logged = [process.communicate(timeout=GIVE_UP_SECONDS)[1] for process in (first, second)]
+    codes = sorted((first.returncode, second.returncode))
+    assert codes in ([0, 0], [0, 75]), logged
+    assert lake.one("select count(*) from fct_collisions") == 600
+    assert lake.stage("model_analytics").code == 0
+
+
+def test_runs_of_different_months_at_once_are_as_one_after_the_other(
+    lake: Lake, undisturbed: dict[str, tuple[int, str]]
+) -> None:
+    land(lake, OLD + NEW)
+    settings = Settings.from_environment(lake.environment)
+
+    def run(month: int) -> int:
+        """All stages, each retried as Airflow does; returns the retries."""
+        tries = 0
+        scope = Scope(date(2024, month, 1), date(2024, month + 1, 1))
+        for stage in STAGES:
+            for _ in range(10):
+                tries += 1
+                job = Job(lake.store, settings, stage, "crashes", scope, f"month_{month}")
+                try:
+                    job.begin()
+                    importlib.import_module(f"stages.{stage}").run(job)
+                    break
+                except TransientError:
+                    continue
+        return tries - len(STAGES)
+
+    with ThreadPoolExecutor(4) as pool:
+        retries = list(pool.map(run, range(1, 5)))
+    assert max(retries) < 9
+    assert lake.contents() == undisturbed
+    assert lake.one("select count(*) from meta_runs") == 4
+    lake.run("--run-id=afterwards")
+    assert lake.contents() == undisturbed

@@ -1,0 +1,321 @@
+"""The four stages from landed files to the published warehouse: generated files, and real extracts where present."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
+from itertools import pairwise, permutations
+from pathlib import Path
+
+import pytest
+from lake import PUBLISHED, STAGES, Lake, crashes_csv, rows
+from s3_server import S3Server
+
+Extract = Callable[[str], Path]
+Sample = Callable[..., list[Path]]
+MONTH = "crashes_2022-01.csv"
+WEEK = {
+    "crashes_2024-06-30_week_asof_2024-09-16.csv": datetime(2024, 9, 16, 10, tzinfo=UTC),
+    "crashes_2024-06-30_week_asof_2025-02-12.csv": datetime(2025, 2, 12, 10, tzinfo=UTC),
+}
+FIRST, LATER = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 6, 1, tzinfo=UTC)
+
+
+def partitions(lake: Lake) -> dict[str, str]:
+    """Key → hash of the content of what the stages leave between landing and warehouse."""
+    store = lake.store
+    return {
+        key: sha256(store.read(key)).hexdigest()
+        for key in lake.objects()
+        if key.startswith(("raw/", "clean/", "curated/", "quarantine/")) and not key.endswith("_sources.json")
+    }
+
+
+def check_ledger(lake: Lake) -> None:
+    """Every row is accounted for, in every stage, and all checks of the warehouse passed."""
+    stages = lake.ask("select stage, rows_in, rows_out + quarantined + superseded from meta_stages")
+    assert {stage for stage, *_ in stages} == set(STAGES)
+    assert all(rows_in == accounted > 0 for _, rows_in, accounted in stages)
+    assert lake.one("select count(*) from meta_quality where severity = 'error' and not passed") == 0
+
+
+# --- real extracts --------------------------------------------------------------------------------
+
+
+def test_a_month_as_published(folder_lake: Lake, extract: Extract) -> None:
+    lake = folder_lake
+    lake.land(extract(MONTH))
+    lake.run(processes=True)
+    counts = "count(*), sum(persons_injured), sum(persons_killed), count(distinct crash_date)"
+    assert lake.ask(f"select {counts}, min(crash_date), max(crash_date) from fct_collisions") == [
+        (7659, 3100, 18, 31, date(2022, 1, 1), date(2022, 1, 31))
+    ]
+    assert lake.one("select sum(rows) from meta_rules where rule = 'coordinates_zero'") == 20
+    assert lake.one("select count(*) from dim_location where latitude = 0 or longitude = 0") == 0
+    assert lake.one("select count(*) from fct_collisions join dim_location using (location_key)") == 7659
+    assert lake.ask("select rows_in, rows_out, quarantined, superseded from meta_stages") == [(7659, 7659, 0, 0)] * 4
+    check_ledger(lake)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["older lands first", "older lands last"])
+def test_a_week_as_of_two_days(folder_lake: Lake, extract: Extract, first: int) -> None:
+    lake = folder_lake
+    names = list(WEEK) if first == 0 else list(reversed(WEEK))
+    for number, name in enumerate(names):
+        lake.land(extract(name), extracted=WEEK[name])
+        lake.run("--start=2024-06-30", "--end=2024-07-07")
+        if number == 0:
+            assert lake.one("select count(*) from fct_collisions") == 1875 + first
+    facts = "select crash_date, crash_time from fct_collisions where collision_id ="
+    assert lake.one("select count(*) from fct_collisions") == 1876
+    assert [day for day, _ in lake.ask(f"{facts} 4741736")] == [date(2024, 7, 2)]
+    assert lake.ask(f"{facts} 4737422")[0][1] == time(20, 47)
+    assert lake.ask(f"{facts} 4765601")[0][0] == date(2024, 7, 3)
+    check_ledger(lake)
+
+
+def test_a_week_is_the_same_in_any_landing_order(tmp_path: Path, extract: Extract) -> None:
+    contents = []
+    for order in permutations(WEEK):
+        lake = Lake(lake=str(tmp_path / order[0]))
+        for name in order:
+            lake.land(extract(name), extracted=WEEK[name])
+            lake.run()
+        contents.append(lake.contents())
+    together = Lake(lake=str(tmp_path / "together"))
+    for name, extracted in WEEK.items():
+        together.land(extract(name), extracted=extracted)
+    together.run()
+    assert contents == [together.contents()] * 2
+
+
+def test_the_api_says_what_the_portal_says(tmp_path: Path, extract: Extract) -> None:
+    """Of the collisions that both extracts have; the API's street columns are named crosswise."""
+    answers = []
+    for name in ("crashes_api_500.csv", "crashes_quoted_2026_99.csv"):
+        lake = Lake(lake=str(tmp_path / name))
+        lake.land(extract(name))
+        lake.run()
+        check_ledger(lake)
+        streets = "on_street_name, cross_street_name, off_street_address"
+        facts = lake.ask(
+            f"select collision_id, crash_date, crash_time, vehicle_count, persons_injured, {streets}"
+            " from fct_collisions join dim_location using (location_key)"
+        )
+        answers.append({fact[0]: fact for fact in facts})
+    api, portal = answers
+    assert (len(api), len(portal)) == (500, 99)
+    assert {number: api[number] for number in portal} == portal
+
+
+# --- generated files ------------------------------------------------------------------------------
+
+
+def test_the_sample_from_end_to_end(s3_server: S3Server, sample: Sample) -> None:
+    """The demo's files: three forms, defects, and a newer extract that revises a week."""
+    lake = s3_server.lake()
+    for file in sample("--demo"):
+        lake.land(file)
+    lake.run(processes=True)
+    (ingest, clean, curated, analytics) = (
+        lake.ask(f"select rows_in, rows_out, quarantined, superseded from meta_stages where stage = '{stage}'")[0]
+        for stage in STAGES
+    )
+    assert ingest[0] == sum(count for (count,) in lake.ask("select rows from meta_sources"))
+    assert ingest[2] == 8  # two rows each: too few fields, too many, no date, an impossible date
+    assert clean[2] == 8  # two rows each: no id, a malformed id, a negative count, an absurd count
+    assert clean[0] == ingest[1]
+    assert curated[0] == clean[1]
+    assert analytics[0] == curated[1]
+    assert analytics[1] == lake.one("select count(*) from fct_collisions")
+    check_ledger(lake)
+
+
+def test_a_rerun_changes_nothing(lake: Lake, sample: Sample) -> None:
+    for file in sample("--demo"):
+        lake.land(file)
+    lake.run("--run-id=one")
+    before, objects, listing = lake.contents(), partitions(lake), lake.listing("_runs/", PUBLISHED)
+    lake.run("--run-id=one")
+    assert lake.listing("_runs/", PUBLISHED) == listing
+    assert lake.contents() == before
+    lake.wipe("raw/", "clean/", "curated/", "quarantine/")
+    lake.run("--run-id=two")
+    assert lake.contents() == before
+    assert partitions(lake) == objects
+    lake.wipe("raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
+    lake.run("--run-id=three")
+    assert lake.contents() == before
+    assert partitions(lake) == objects
+
+
+def test_a_partition_is_the_same_whatever_months_are_worked_on_with_it(folder_lake: Lake, sample: Sample) -> None:
+    for file in sample("--rows=900", "--start=2025-01-15", "--end=2025-03-10", "--split=day"):
+        folder_lake.land(file)
+    folder_lake.run()
+    together = folder_lake.listing("_runs/", PUBLISHED)
+    for first, next_first in pairwise(
+        ["2024-11-01", "2024-12-01", "2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01"]
+    ):
+        folder_lake.run(f"--start={first}", f"--end={next_first}")
+    assert folder_lake.listing("_runs/", PUBLISHED) == together  # ETags, which change with the bytes
+
+
+def test_a_rerun_reads_no_file_again(folder_lake: Lake, sample: Sample) -> None:
+    for file in sample("--demo"):
+        folder_lake.land(file)
+    folder_lake.run()
+    assert "4 landed files, 0 read, 4 unchanged" in folder_lake.stage("ingest_raw").log
+
+
+def test_the_three_forms_of_the_same_rows_are_the_same_warehouse(tmp_path: Path, sample: Sample) -> None:
+    """Among other things, the API's street columns are named crosswise."""
+    contents = []
+    for form in ("portal", "quoted", "api"):
+        lake = Lake(lake=str(tmp_path / form))
+        lake.land(*sample("--rows=400", "--start=2025-03-01", "--end=2025-03-05", f"--form={form}"))
+        lake.run()
+        assert lake.one("select count(*) from dim_location where off_street_address is not null") > 20
+        contents.append(lake.contents())
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_any_order_of_days_and_scopes_is_the_same_warehouse(tmp_path: Path, sample: Sample) -> None:
+    """Each day's file lands and is run alone, with some days before it; over the end of a month."""
+    files = sample("--rows=300", "--start=2025-02-26", "--end=2025-03-04", "--split=day", "--defects=0.03")
+    together = Lake(lake=str(tmp_path / "together"))
+    for file in files:
+        together.land(file)
+    together.run()
+    for seed in (1, 2):
+        lake = Lake(lake=str(tmp_path / str(seed)))
+        for file in random.Random(seed).sample(files, len(files)):
+            lake.land(file)
+            day = date.fromisoformat(file.stem.removeprefix("crashes_"))
+            scope = (f"--start={day - timedelta(days=2)}", f"--end={day + timedelta(days=1)}")
+            lake.run(*scope, f"--run-id=daily_{day}")
+        assert lake.contents() == together.contents()
+        assert partitions(lake) == partitions(together)
+
+
+def test_a_scope_leaves_other_months_alone(lake: Lake) -> None:
+    for month in ("01", "02", "03"):
+        lake.land(crashes_csv(rows(3, int(month) * 10, CRASH_DATE=f"{month}/05/2024")), f"{month}.csv", FIRST)
+    lake.run()
+    before = lake.listing("_runs/", PUBLISHED)
+    revised = rows(4, 20, CRASH_DATE="02/06/2024") + rows(1, 30, CRASH_DATE="03/06/2024")
+    lake.land(crashes_csv(revised), "02.csv", LATER)
+    lake.run("--start=2024-02-01", "--end=2024-03-01")
+    after = lake.listing("_runs/", PUBLISHED)
+    changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    assert {key.split("/")[0] for key in changed} == {"landing", "raw", "clean", "curated"}
+    assert all("crash_month=2024-02" in key for key in changed if "crash_month" in key)
+    by_month = "select month(crash_date), count(*) from fct_collisions group by all order by all"
+    assert lake.ask(by_month) == [(1, 3), (2, 4), (3, 3)]
+    lake.run()
+    assert lake.ask(by_month) == [(1, 3), (2, 4), (3, 3)]
+    assert lake.one("select day(crash_date) from fct_collisions where collision_id = 30") == 6
+
+
+@pytest.mark.parametrize("landed_first", ["older", "newer"])
+def test_a_collision_that_moves_to_another_month_counts_once(folder_lake: Lake, landed_first: str) -> None:
+    files = {
+        "older": (crashes_csv(rows(3, 1, CRASH_DATE="02/29/2024")), "zz.csv", FIRST),
+        "newer": (crashes_csv(rows(1, 2, CRASH_DATE="03/01/2024", VEHICLE_TYPE_CODE_1="Taxi")), "aa.csv", LATER),
+    }
+    scopes = {"older": ("--start=2024-02-29", "--end=2024-03-01"), "newer": ("--start=2024-03-01", "--end=2024-03-02")}
+    for name in sorted(files, reverse=landed_first == "older"):
+        folder_lake.land(*files[name])
+        folder_lake.run(*scopes[name])
+    assert folder_lake.ask("select collision_id, crash_date from fct_collisions order by all") == [
+        (1, date(2024, 2, 29)),
+        (2, date(2024, 3, 1)),
+        (3, date(2024, 2, 29)),
+    ]
+    vehicles = "select raw_spelling from fct_collision_vehicles join dim_vehicle_type using (vehicle_type_key)"
+    assert folder_lake.ask(f"{vehicles} where collision_id = 2") == [("Taxi",)]
+    last = "stage = 'model_analytics' order by started_at desc limit 1"
+    assert folder_lake.one(f"select superseded from meta_stages where {last}") == 1
+    assert folder_lake.ask("select rule, rows from meta_rules where stage = 'model_analytics'") == [
+        ("superseded_in_another_month", 1)
+    ]
+    check_ledger(folder_lake)
+
+
+def test_rows_keep_the_files_order_whatever_months_are_worked_on_with_them(lake: Lake) -> None:
+    january = [row for first in (30, 10, 20) for row in rows(1, first, CRASH_DATE="01/05/2024")]
+    twice = rows(1, 40, CRASH_DATE="02/05/2024") + rows(1, 40, CRASH_DATE="02/05/2024", BOROUGH="BRONX")
+    lake.land(crashes_csv(january + twice), "a.csv", FIRST)
+    lake.run("--start=2024-01-01", "--end=2024-02-01")
+    alone = {key: lake.store.read(key) for key in lake.objects() if "crash_month=2024-01" in key}
+    lake.wipe("clean/", "curated/")
+    lake.run()
+    assert {key: lake.store.read(key) for key in lake.objects() if "crash_month=2024-01" in key} == alone
+    assert {key.split("/")[0] for key in alone} == {"raw", "clean", "curated"}
+
+
+def test_collisions_that_name_no_vehicle_are_published(folder_lake: Lake) -> None:
+    folder_lake.land(crashes_csv(rows(3, CONTRIBUTING_FACTOR_VEHICLE_1="", VEHICLE_TYPE_CODE_1="")), "a.csv", FIRST)
+    folder_lake.run()
+    assert folder_lake.one("select count(*) from fct_collisions") == 3
+    assert folder_lake.one("select count(*) from fct_collision_vehicles") == 0
+
+
+def test_of_equally_old_extracts_the_greater_name_counts(tmp_path: Path) -> None:
+    for order in permutations("ab"):
+        lake = Lake(lake=str(tmp_path / "".join(order)))
+        for name in order:
+            lake.land(crashes_csv(rows(1, BOROUGH={"a": "QUEENS", "b": "BRONX"}[name])), f"{name}.csv", FIRST)
+        lake.run()
+        assert lake.ask("select borough from dim_location") == [("Bronx",)]
+
+
+def test_within_a_file_the_last_line_counts(folder_lake: Lake) -> None:
+    folder_lake.land(crashes_csv(rows(1, BOROUGH="QUEENS") + rows(1, BOROUGH="BRONX")), "a.csv", FIRST)
+    folder_lake.run()
+    assert folder_lake.ask("select borough from dim_location") == [("Bronx",)]
+
+
+def test_a_covering_file_withdraws_what_it_no_longer_has(lake: Lake) -> None:
+    march, april = rows(5, 1, CRASH_DATE="03/20/2024"), rows(5, 11, CRASH_DATE="04/10/2024")
+    lake.land(crashes_csv(march + april), "old.csv", FIRST)
+    lake.run()
+    assert lake.one("select count(*) from fct_collisions") == 10
+    kept = march[:3] + rows(2, 21, CRASH_DATE="03/21/2024")
+    lake.land(crashes_csv(kept), "new.csv", LATER, covers=("2024-03-15", "2024-04-05"))
+    lake.run()
+    ids = [number for (number,) in lake.ask("select collision_id from fct_collisions order by 1")]
+    assert ids == [1, 2, 3, *range(11, 16), 21, 22]
+    assert lake.one("select sum(rows) from meta_rules where rule = 'superseded_by_covering_source'") == 2
+    check_ledger(lake)
+
+
+def test_a_covering_file_does_not_withdraw_what_is_newer(lake: Lake) -> None:
+    lake.land(crashes_csv(rows(3, 1)), "cover.csv", FIRST, covers=("2024-03-01", "2024-04-01"))
+    lake.land(crashes_csv(rows(2, 11)), "newer.csv", LATER)
+    lake.run()
+    assert lake.one("select count(*) from fct_collisions") == 5
+
+
+def test_a_covering_file_may_be_empty(folder_lake: Lake) -> None:
+    """It says that there is nothing in its interval, also in a month of which it has no row."""
+    folder_lake.land(crashes_csv(rows(3, 1)), "old.csv", FIRST)
+    folder_lake.land(crashes_csv(rows(1, 9, CRASH_DATE="02/01/2024")), "other.csv", FIRST)
+    folder_lake.land(crashes_csv([]), "cover.csv", LATER, covers=("2024-03-05", "2024-03-06"))
+    folder_lake.run()
+    assert folder_lake.ask("select collision_id from fct_collisions") == [(9,)]
+
+
+def test_a_landed_file_that_is_taken_away_takes_its_rows_along(lake: Lake) -> None:
+    lake.land(crashes_csv(rows(3, 1)), "a.csv", FIRST)
+    lake.land(crashes_csv([*rows(3, 2, BOROUGH="BRONX"), rows(1, CRASH_DATE="")[0]]), "b.csv", LATER)
+    lake.environment["COLLISIONS_MAX_QUARANTINE_RATIO"] = "0.5"
+    lake.run()
+    assert lake.one("select count(*) from fct_collisions") == 4
+    lake.wipe("landing/crashes/b.csv")
+    lake.run()
+    assert lake.one("select count(*) from fct_collisions") == 3
+    assert not lake.quarantined("ingest_raw")
+    assert not [key for key in lake.objects() if key.endswith("/b.parquet")]

@@ -1,0 +1,95 @@
+"""Each command that README.md shows works as printed, in a fresh clone and with a fresh HOME.
+
+A command that is new in the README fails the test until RUNS says how it is run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AS_PRINTED = "as printed"
+CLUSTER = "tests/e2e"
+
+# command in the README -> AS_PRINTED, or the command run in its place, or the test elsewhere that runs it
+RUNS = {
+    "scripts/demo": AS_PRINTED,
+    "scripts/test": "scripts/test --co -q",  # it is what runs this
+    "scripts/query": AS_PRINTED,
+    "scripts/query ledger": AS_PRINTED,
+    "scripts/query by_borough": AS_PRINTED,
+    "scripts/query \"select count(*) from fct_collisions where severity = 'fatal'\"": AS_PRINTED,
+    "scripts/demo --ui": "tests/integration/test_demo.py",
+    "scripts/bench": "tests/integration/test_bench.py",
+    "scripts/up": CLUSTER,
+    "scripts/land FILE.csv": CLUSTER,
+    "scripts/trigger --start 2022-01-01 --end 2022-02-01": CLUSTER,
+    "scripts/backfill --from 2022-01-10 --to 2022-01-13": CLUSTER,
+    "scripts/status": CLUSTER,
+    "scripts/logs transform_clean": CLUSTER,
+    "scripts/query --cluster ledger": CLUSTER,
+    "scripts/down": CLUSTER,
+}
+
+
+def commands(markdown: str) -> list[str]:
+    """The commands of the text's ```console blocks (lines after "$ ") and ```sh blocks (every line), each once."""
+    found = []
+    for kind, block in re.findall(r"^```(console|sh)\n(.*?)^```", markdown, flags=re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            command, _, _ = line.removeprefix("$ ").partition("  #")
+            if line.startswith("$ ") if kind == "console" else command and not command.startswith("#"):
+                found.append(" ".join(command.split()))
+    return list(dict.fromkeys(found))
+
+
+README = REPOSITORY / "README.md"
+SHOWN = commands(README.read_text()) if README.exists() else []
+
+
+def test_commands_are_found_in_both_kinds_of_block():
+    console = "```console\n$ a --b  # why\noutput\n$ c \\\n    d\n```\n"
+    text = console + "```python\nno()\n```\n```sh\n# comment\ne\na --b\n```\n"
+    assert commands(text) == ["a --b", "c d", "e"]
+
+
+def test_readme_shows_commands_and_each_is_in_the_table():
+    assert SHOWN, "README.md shows no command"
+    assert [command for command in SHOWN if command not in RUNS] == [], "say in RUNS how each of these is run"
+    assert [command for command in RUNS if command not in SHOWN] == [], "the README shows these no longer"
+    for how in RUNS.values():
+        assert not how.startswith("tests/") or (REPOSITORY / how).exists()
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """What is committed, in a new folder."""
+    folder = tmp_path_factory.mktemp("clone") / "collisions"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command", [command for command in SHOWN if not RUNS.get(command, "tests/").startswith("tests/")]
+)
+def test_the_command_works(command, clone, tmp_path_factory):
+    home = clone.parent / "home"
+    home.mkdir(exist_ok=True)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW_", "COLLISIONS_", "VIRTUAL_ENV", "PYTEST_")) and name != "STATE"
+    } | {"HOME": str(home)}
+    words = command if RUNS[command] == AS_PRINTED else RUNS[command]
+    done = subprocess.run(
+        ["bash", "-c", words], cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    assert done.stdout.strip()

@@ -1,0 +1,97 @@
+"""What scripts/up says on a machine that lacks something, and where a tool fails. The tools are there by name alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from lake import REPOSITORY
+from s3_server import free_ports
+
+TOOLS = {"docker": "echo 8000000000", "kind": "", "kubectl": "", "helm": "echo v3.22.0"}
+PORTS = ("UI_PORT", "MINIO_PORT", "MINIO_CONSOLE_PORT")
+SYSTEM = ("awk", "bash", "cat", "cmp", "df", "dirname", "git", "grep", "mkdir", "sed")
+
+Up = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Up:
+    """scripts/up on such a machine; a tool of None is missing, other words replace what it does."""
+
+    def run(environment: dict[str, str] | None = None, **changed: str | None) -> subprocess.CompletedProcess[str]:
+        programs = tmp_path / "bin"
+        programs.mkdir()
+        for name in SYSTEM:
+            (programs / name).symlink_to(shutil.which(name))
+        for name, does in (TOOLS | changed).items():
+            if does is not None:
+                (programs / name).unlink(missing_ok=True)
+                (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+                (programs / name).chmod(0o755)
+        given = environment or {}
+        others = {name: value for name, value in os.environ.items() if not name.endswith("_PORT")}
+        return subprocess.run(
+            [REPOSITORY / "scripts/up"],
+            env=others | given | {"PATH": f"{programs}:{given.get('PATH', '')}", "STATE": str(tmp_path / "state")},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"kind": None}, "kind is not installed"),
+        ({"helm": "echo v2.17.0"}, "3.10 or newer is needed"),
+        ({"docker": "echo cannot connect >&2; exit 1"}, "Docker does not answer"),
+        ({"docker": "echo 4000000000"}, "Docker has 4 GB of memory; 6 are needed"),
+        ({"df": "printf 'h\\nd 1 1 5242880 1 /\\n'"}, "5 GiB of disk are free; 10 are needed"),
+    ],
+)
+def test_what_is_missing_is_said_at_once(up: Up, changed: dict[str, str | None], said: str) -> None:
+    done = up(**changed)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stderr.endswith("nothing was made\n")
+
+
+@pytest.mark.parametrize(
+    ("changed", "step"),
+    [
+        ({"kubectl": 'case "$*" in *apply*) exit 1 ;; esac'}, "namespaces, access, limits, network policies, secrets"),
+        ({"kubectl": 'case "$*" in *statefulset/minio*) exit 1 ;; esac'}, "MinIO with its bucket and user, Postgres"),
+        ({"kubectl": 'case "$*" in *airflow-scheduler*) exit 1 ;; esac'}, "Airflow, by Helm"),
+        ({"helm": 'case "$*" in *version*) echo v3.22.0 ;; *upgrade*) exit 1 ;; esac'}, "Airflow, by Helm"),
+    ],
+)
+def test_the_first_failure_ends_it(up: Up, changed: dict[str, str], step: str) -> None:
+    ports = {name: str(port) for name, port in zip(PORTS, free_ports(3), strict=True)}
+    done = up({"PATH": os.environ["PATH"], **ports}, **changed)
+    assert done.returncode == 1
+    assert done.stdout.endswith(f"{step}: FAILED\n")
+    assert "what to look at:" in done.stderr
+
+
+def test_all_that_is_missing_is_said_at_once(up: Up) -> None:
+    done = up(kind=None, helm=None)
+    assert "kind is not installed" in done.stderr
+    assert "helm is not installed" in done.stderr
+
+
+def test_a_taken_port_and_a_missing_chart_are_named(up: Up) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = up({"UI_PORT": port, "AIRFLOW_CHART": "/no/chart.tgz"})
+    assert done.returncode == 1
+    assert f"port {port} on 127.0.0.1 is taken" in done.stderr
+    assert "AIRFLOW_CHART is '/no/chart.tgz': no such file or folder" in done.stderr

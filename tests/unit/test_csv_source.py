@@ -1,0 +1,197 @@
+"""Reading landed CSVs: header forms, blocks, line numbers, and that the quick way and the careful way agree."""
+
+from __future__ import annotations
+
+import io
+import random
+import time
+from pathlib import Path
+
+import pytest
+from lake import crashes_csv, rows
+
+from stages.datasets import crashes
+from stages.ingest_raw import csv_source, split_by_month
+from stages.ingest_raw.csv_source import Block, Header, Rows, read_blocks, read_header, read_rows
+from stages.shared.errors import SourceError
+
+COLUMNS = ["a", "b", "c"]
+HEADER = Header(COLUMNS, "portal", [], 6)
+
+
+def block(text: str, first_line: int = 2, last: bool = True) -> Block:
+    return Block(text.encode(), first_line, last)
+
+
+def told(read: Rows | None) -> tuple[list[dict[str, str]], list[int], list[tuple[int, str]]]:
+    assert read is not None
+    return read.table.to_pylist(), read.lines.tolist(), [(reject.line, reject.reason) for reject in read.rejects]
+
+
+# --- header -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("form", "names"), crashes.FORMS.items())
+@pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_published_headers_are_known(form: str, names: dict[str, str], ending: str, start: str) -> None:
+    for columns in (list(names), [f'"{name}"' for name in names], list(names)[::-1]):
+        first = (start + ",".join(columns) + ending).encode()
+        header = read_header("x", io.BytesIO(first + b"rest"[: len(ending) * 4]))
+        assert (header.form, header.unknown, header.offset) == (form, [], len(first))
+        assert header.columns == [name.strip('"') for name in columns]
+
+
+def test_unknown_columns_are_told() -> None:
+    header = read_header("x", io.BytesIO((",".join(crashes.PORTAL) + ",WEATHER\n").encode()))
+    assert header.unknown == ["WEATHER"]
+
+
+def test_a_portal_column_under_the_apis_name_is_missing() -> None:
+    columns = ["borough" if name == "BOROUGH" else name for name in crashes.PORTAL]
+    with pytest.raises(SourceError, match="x, line 1: required columns are missing: BOROUGH"):
+        read_header("x", io.BytesIO((",".join(columns) + "\n").encode()))
+
+
+# --- rows ---------------------------------------------------------------------------------------------
+
+
+def test_values_stay_the_text_that_they_are() -> None:
+    text = '007, padded ,"a ""b"", c"\nNA,null,"None"\n,"",NaN\n'
+    expected = [
+        {"a": "007", "b": " padded ", "c": 'a "b", c'},
+        {"a": "NA", "b": "null", "c": "None"},
+        {"a": None, "b": None, "c": "NaN"},
+    ]
+    for read in (csv_source._read_sound(HEADER, block(text)), csv_source._read_carefully("x", HEADER, block(text))):
+        assert told(read) == (expected, [2, 3, 4], [])
+
+
+def test_a_field_of_several_lines_counts_its_lines() -> None:
+    text = '1,"x\n,  \ny",3\n4,5,6\n7,"8\n",9\n10,11,12'
+    for read in (csv_source._read_sound(HEADER, block(text)), csv_source._read_carefully("x", HEADER, block(text))):
+        assert told(read)[1] == [2, 5, 6, 8]
+
+
+def test_bad_records_are_rejected_alone() -> None:
+    text = '1,2,3\n4,5\n\n6,7,8,9\n"10,11,12\n13,14,15\n'
+    records, lines, rejects = told(read_rows("x", HEADER, block(text, first_line=100)))
+    assert [record["a"] for record in records] == ["1", "13"]
+    assert lines == [100, 105]
+    assert rejects == [(101, "wrong_number_of_fields"), (103, "wrong_number_of_fields"), (104, "malformed_quoting")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("1,2,3\n4,5", 3), ('1,2,3\n4,"5', 3), ("1,2,3\n\n4", 4), ('1,"\n",3\n4,5', 4)]
+)
+def test_a_file_that_ends_in_a_record_is_truncated(text: str, line: int) -> None:
+    with pytest.raises(SourceError, match=f"x, line {line}: the file is truncated"):
+        read_rows("x", HEADER, block(text))
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\r\n\n", "\n\n\n"])
+def test_nothing_is_no_row(text: str) -> None:
+    assert told(read_rows("x", HEADER, block(text)))[:2] == ([], [])
+    assert split_by_month(read_rows("x", HEADER, block(text)), "a") == ({}, [])
+
+
+FIELDS = ["", "x", "7", " ", '"y"', '"a,b"', '"a\nb"', '"\n\n"', '"q""q"', '""', "é", '"ü\r\nö"', "\x7f"]
+ODD_FIELDS = ['in"ch', '"be"hind']
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_quick_and_the_careful_way_agree(seed: int) -> None:
+    """Of generated blocks, sound and unsound: where the quick way gives an answer, it is the careful one's."""
+    rng = random.Random(seed)
+    answered = 0
+    for _ in range(40):
+        unsound = rng.random() < 0.4
+        lines = []
+        for _ in range(rng.randrange(12)):
+            size = rng.choice([2, 3, 4]) if unsound and rng.random() < 0.2 else 3
+            lines.append(",".join(rng.choice(FIELDS + ODD_FIELDS) for _ in range(size)))
+            if unsound and rng.random() < 0.2:
+                lines.append("")
+        ending = rng.choice(["\n", "\r\n"])
+        given = block(ending.join(lines) + (ending if lines and rng.random() < 0.8 else ""))
+        quick = csv_source._read_sound(HEADER, given)
+        if quick is not None:
+            answered += 1
+            assert told(quick) == told(csv_source._read_carefully("x", HEADER, given)), given.data
+    assert answered > 5
+
+
+# --- blocks -------------------------------------------------------------------------------------------
+
+
+def read_whole(path: Path, header: Header, block_bytes: int) -> tuple[list[dict[str, str]], list[int]]:
+    records: list[dict[str, str]] = []
+    lines: list[int] = []
+    for piece in read_blocks(path, header, block_bytes):
+        some, at, rejects = told(read_rows("x", header, piece))
+        assert not rejects
+        records += some
+        lines += at
+    return records, lines
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_where_a_file_is_cut_makes_no_difference(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    text = "\n".join(",".join(rng.choice(FIELDS) for _ in COLUMNS) for _ in range(40)) + rng.choice(["", "\n"])
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"a,b,c\n" + text.encode())
+    whole = read_whole(path, HEADER, 1 << 20)
+    for block_bytes in (1, 7, 64, 200):
+        assert read_whole(path, HEADER, block_bytes) == whole
+    pieces = list(read_blocks(path, HEADER, 50))
+    assert b"".join(piece.data for piece in pieces) == text.encode()
+
+
+def test_lines_are_counted_over_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b,c\n" + "".join(f'{number},"\n",\n' for number in range(100)))
+    records, lines = read_whole(path, HEADER, 64)
+    assert lines == [2 + 2 * int(record["a"]) for record in records]
+    assert len(records) == 100
+
+
+def test_a_stray_quote_costs_its_record_and_little_time(tmp_path: Path) -> None:
+    """It turns the inside of all quotes behind it outside."""
+    path = tmp_path / "x.csv"
+    path.write_text(crashes_csv(rows(4000)).replace("MAIN", '"MAIN', 1))
+    header = read_header("x", path.open("rb"))
+    started = time.monotonic()
+    found = [told(read_rows("x", header, piece)) for piece in read_blocks(path, header, 1 << 15)]
+    assert time.monotonic() - started < 20
+    assert [reject for *_, rejects in found for reject in rejects] == [(2, "malformed_quoting")]
+    assert [line for _, lines, _ in found for line in lines] == list(range(3, 4002))
+
+
+@pytest.mark.parametrize("stray", ["QUEENS", "MAIN"])
+def test_a_stray_quote_costs_no_record_at_the_next_cut(tmp_path: Path, stray: str) -> None:
+    """Where values have line breaks: behind it the number of quotes is even inside them, where no block must end."""
+    path = tmp_path / "x.csv"
+    records = rows(300, LOCATION="Queens, NY\n(40.75, -73.9)\n")
+    path.write_text(crashes_csv(records).replace(stray, f'"{stray}', 1))
+    header = read_header("x", path.open("rb"))
+    for block_bytes in (1 << 11, 1 << 12, 1 << 14, 1 << 20):
+        found = [told(read_rows("x", header, piece)) for piece in read_blocks(path, header, block_bytes)]
+        assert [int(row["COLLISION_ID"]) for some, *_ in found for row in some] == list(range(2, 301))
+        assert [line for *_, rejects in found for line, _ in rejects] == [2, 3, 4]
+
+
+# --- months -------------------------------------------------------------------------------------------
+
+
+def test_rows_are_split_by_month_in_the_files_order() -> None:
+    text = "02/01/2024,1,\n01/31/2024,2,\n,3,\n2024-02-29T00:00:00.000,4,\nsoon,5,\n01/01/2024,6,\n"
+    months, rejects = split_by_month(read_rows("x", HEADER, block(text)), "a")
+    assert {month: (table["b"].to_pylist(), table["_line"].to_pylist()) for month, table in months.items()} == {
+        "2024-01": (["2", "6"], [3, 7]),
+        "2024-02": (["1", "4"], [2, 5]),
+    }
+    assert sorted((reject.line, reject.reason) for reject in rejects) == [
+        (4, "crash_date_missing"),
+        (6, "crash_date_unreadable"),
+    ]

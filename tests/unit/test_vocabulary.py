@@ -1,0 +1,84 @@
+"""One vocabulary: vehicle types, factors, severities; dates and times as published."""
+
+from __future__ import annotations
+
+from datetime import date, time
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from stages.datasets import crashes, vocabulary
+from stages.transform_curated import with_severity
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("03/05/2024", date(2024, 3, 5)), ("2024-03-05T00:00:00.000", date(2024, 3, 5)),
+        ("2024-03-05", date(2024, 3, 5)),
+        ("02/29/2024", date(2024, 2, 29)), ("02/29/2023", None), ("3/5/2024", None), ("05.03.2024", None), ("", None),
+        ("2024-03-05T08:15:00.000", None), (None, None), (" 03/05/2024 ", date(2024, 3, 5)), ("00/00/0000", None),
+    ],
+)  # fmt: skip
+def test_dates_of_both_forms_are_read(text: str | None, day: date | None) -> None:
+    assert crashes.parse_date(text) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "clock"),
+    [("0:00", time(0)), ("09:05", time(9, 5)), ("24:00", None), ("9:5", None), ("", None), (None, None)],
+)
+def test_times_are_read(text: str | None, clock: time | None) -> None:
+    assert crashes.parse_time(text) == clock
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name", "group"),
+    [
+        ("Sedan", "Sedan", "Passenger car"), ("PASSENGER VEHICLE", "Sedan", "Passenger car"),
+        ("Station Wagon/Sport Utility Vehicle", "Station wagon or SUV", "Passenger car"),
+        ("SPORT UTILITY / STATION WAGON", "Station wagon or SUV", "Passenger car"),
+        ("AMBULANCE", "Ambulance", "Emergency vehicle"), ("ambulance", "Ambulance", "Emergency vehicle"),
+        ("PICK-UP TR", "Pick-up truck", "Truck or van"), ("E-Bike", "Electric bicycle", "Bicycle or scooter"),
+        ("School Bus", "School bus", "Bus"), ("UNK", "Unknown", "Unknown"), ("999", "Unknown", "Unknown"),
+        ("N/A", "Unknown", "Unknown"), ("zamboni", "Other", "Other"), ("--", "Unknown", "Unknown"),
+    ],
+)  # fmt: skip
+def test_spellings_of_a_vehicle_have_one_name(spelling: str, name: str, group: str) -> None:
+    assert (vocabulary.vehicle_type(spelling), vocabulary.vehicle_group(spelling)) == (name, group)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name", "group"),
+    [
+        ("Unspecified", "Unspecified", "Unknown"), ("Illnes", "Illness", "Driver condition"),
+        ("Drugs (Illegal)", "Drugs (illegal)", "Driver condition"),
+        ("UNSAFE  SPEED", "Unsafe Speed", "Driver behaviour"),
+        ("Reaction to Other Uninvolved Vehicle", "Reaction to Uninvolved Vehicle", "Driver behaviour"),
+        ("80", "Unspecified", "Unknown"), ("sunspots", "Other", "Other"),
+    ],
+)  # fmt: skip
+def test_spellings_of_a_factor_have_one_name(spelling: str, name: str, group: str) -> None:
+    assert (vocabulary.factor(spelling), vocabulary.factor_group(spelling)) == (name, group)
+
+
+def test_keys_of_spellings_are_steady_and_never_zero() -> None:
+    assert vocabulary.key("Sedan") == vocabulary.key("Sedan") != vocabulary.key("SEDAN")
+    assert all(0 < vocabulary.key(text) < 2**63 for text in ("", "Sedan", "é"))
+
+
+@pytest.mark.parametrize(
+    ("killed", "injured", "severity"),
+    [
+        (1, 0, "fatal"), (2, None, "fatal"), (0, 3, "injury"), (0, 0, "property damage"), (0, None, None),
+        (None, 2, None), (None, 0, None), (None, None, None),
+    ],
+)  # fmt: skip
+def test_severity_is_unknown_where_the_deciding_count_is(
+    killed: int | None, injured: int | None, severity: str | None
+) -> None:
+    counts = {"persons_killed": killed, "persons_injured": injured}
+    frame = pd.DataFrame({name: pd.array([count], pd.ArrowDtype(pa.int16())) for name, count in counts.items()})
+    found = with_severity(frame)["severity"].iloc[0]
+    assert (None if pd.isna(found) else found) == severity
