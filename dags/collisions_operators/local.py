@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airflow.sdk import BaseOperator
@@ -18,6 +19,9 @@ from collisions_operators import raise_for_exit, split_level
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Airflow itself gives a task 5 s between SIGTERM and SIGKILL; be done before that, so that no child is orphaned.
 GRACE_SECONDS = 3
+# Python follows a signal between two steps of its own. One that comes just before a wait begins, or that another thread
+# gets, does not end the wait, so none is longer than this.
+WAKE_SECONDS = 0.5
 
 
 class LocalStageOperator(BaseOperator):
@@ -34,7 +38,7 @@ class LocalStageOperator(BaseOperator):
     def __init__(self, *, arguments: list[str], **kwargs) -> None:
         super().__init__(**kwargs)
         self.arguments = arguments
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
 
     def execute(self, context) -> None:
@@ -47,18 +51,15 @@ class LocalStageOperator(BaseOperator):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             process_group=0,
         )
         last_lines: deque[str] = deque(maxlen=20)
         if self._killed:  # while the process was being started, so on_kill() did not know it
             self._stop_process()
         try:
-            for line in self._process.stdout:
-                last_lines.append(line.rstrip())
-                self.log.log(*split_level(line.rstrip()))
+            for line in self._lines():
+                last_lines.append(line)
+                self.log.log(*split_level(line))
             code = self._process.wait()
         finally:  # a timeout or an interrupt gets here with the child still running
             self._stop_process()
@@ -66,6 +67,22 @@ class LocalStageOperator(BaseOperator):
             raise AirflowException(f"{self.task_id} was told to stop; its process ended with exit code {code}")
         if code != 0:
             raise_for_exit(self.task_id, code, last_lines)
+
+    def _lines(self) -> Iterator[str]:
+        """What the process says, line by line as it comes, until nobody can say any more."""
+        output, rest = self._process.stdout, b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ)
+            while True:
+                if not selector.select(WAKE_SECONDS):
+                    continue
+                block = os.read(output.fileno(), 1 << 16)
+                *lines, rest = (rest + block).split(b"\n")
+                if not block and rest:  # the last line of one that died in the middle of it
+                    lines.append(rest)
+                yield from (line.decode(errors="replace").rstrip() for line in lines)
+                if not block:
+                    return
 
     def on_kill(self) -> None:
         """Airflow's order to stop: SIGTERM to the stage's process group, SIGKILL to what is left."""

@@ -140,6 +140,33 @@ def test_a_killed_task_is_never_a_success(operator, stub, monkeypatch, script):
     assert not alive(operator._process.pid)
 
 
+@pytest.mark.timeout(60)
+def test_an_order_to_stop_need_not_interrupt_the_reading_of_a_silent_stage(operator, stub, monkeypatch):
+    """A signal that comes between two reads, or to another thread, wakes up nobody: the order is still followed."""
+    stub.plan(transform_clean=["echo INFO: up; exec sleep 600"])
+    up = threading.Event()
+
+    def reach_other_threads_only(*_):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        up.set()
+
+    def kill_when_up():
+        assert up.wait(10)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(LocalStageOperator, "log", SimpleNamespace(log=reach_other_threads_only), raising=False)
+    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+    killer = threading.Thread(target=kill_when_up)
+    killer.start()
+    try:
+        with pytest.raises(AirflowException, match="was told to stop"):
+            execute(operator)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        killer.join()
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_timeout_takes_the_whole_process_group_along(operator, stub, tmp_path):
     from airflow.sdk.execution_time.timeout import timeout
 
