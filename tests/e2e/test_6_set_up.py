@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -31,6 +32,23 @@ def test_up_again_changes_nothing_and_is_quick(cluster) -> None:
     cluster.run("scripts/up")
     assert time.monotonic() - began < 60
     assert generations(cluster) == before
+
+
+def test_up_shows_the_login_to_a_person_and_to_no_log(cluster) -> None:
+    """On a terminal the passwords, so that one can log in at once; elsewhere the commands that show them."""
+    on_a_terminal = cluster.run(sys.executable, "-c", "import pty; pty.spawn('scripts/up')")
+    elsewhere = cluster.run("scripts/up")
+    for password in (
+        cluster.secret("airflow", "airflow-admin")["password"],
+        cluster.secret("collisions", "minio-root")["MINIO_ROOT_PASSWORD"],
+    ):
+        assert password in on_a_terminal
+        assert password not in elsewhere
+    shows = re.findall(r"kubectl .*", elsewhere)
+    assert [cluster.run("bash", "-c", command) for command in shows] == [
+        cluster.secret("airflow", "airflow-admin")["password"],
+        " ".join(cluster.secret("collisions", "minio-root")[f"MINIO_ROOT_{name}"] for name in ("USER", "PASSWORD")),
+    ]
 
 
 def leftovers(cluster) -> list[str]:
