@@ -39,38 +39,7 @@ BUILD = [  # in the order of their dependence
     "dim_contributing_factor",
     "meta_quality",
 ]
-META = {  # the pipeline's own record: table → its columns
-    "meta_stages": {
-        "run_id": "varchar",
-        "stage": "varchar",
-        "dataset": "varchar",
-        "rows_in": "bigint",
-        "rows_out": "bigint",
-        "quarantined": "bigint",
-        "superseded": "bigint",
-        "files": "bigint",
-        "bytes": "bigint",
-        "started_at": "timestamp",
-        "seconds": "double",
-        "image": "varchar",
-        "code_version": "varchar",
-    },
-    "meta_rules": {"run_id": "varchar", "stage": "varchar", "dataset": "varchar", "rule": "varchar", "rows": "bigint"},
-    "meta_runs": {"run_id": "varchar", "scope_start": "date", "scope_end": "date", "started_at": "timestamp"},
-    "meta_sources": {
-        "dataset": "varchar",
-        "file": "varchar",
-        "etag": "varchar",
-        "form": "varchar",
-        "bytes": "bigint",
-        "rows": "bigint",
-        "quarantined": "bigint",
-        "extracted_at": "timestamp",
-        "first_month": "varchar",
-        "last_month": "varchar",
-        "unknown_columns": "varchar",
-    },
-}
+META = ["meta_runs", "meta_stages", "meta_rules", "meta_sources"]  # the pipeline's own record
 
 
 def open_warehouse(path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
@@ -86,24 +55,27 @@ def open_warehouse(path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
     )
 
 
+def make(warehouse: duckdb.DuckDBPyConnection, tables: list[str]) -> None:
+    """Run the files of stages/sql that make these tables."""
+    for table in tables:
+        warehouse.execute((SQL / f"{table}.sql").read_text())
+
+
 def build(warehouse: duckdb.DuckDBPyConnection, curated: dict[str, list[Path]]) -> None:
-    """Build the facts, dimensions and checks from the curated files, by table; the meta tables must be there."""
+    """Build the facts, dimensions and checks from the curated files, by table; the pipeline's record must be there."""
     for table, files in curated.items():
         names = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
         warehouse.execute(
             f"create temp view curated_{table} as from read_parquet([{names}], hive_partitioning = false)"
         )
-    for table in BUILD:
-        warehouse.execute((SQL / f"{table}.sql").read_text())
+    make(warehouse, BUILD)
 
 
 def record(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
-    """Add rows to a meta table, and make it where it is not there yet; what a row does not name is unknown."""
-    columns = META[table]
-    declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    warehouse.execute(f"create table if not exists {table} ({declared})")
-    shape = json.dumps([columns])
-    values = json.dumps([{name: row.get(name) for name in columns} for row in rows])
+    """Add rows to a meta table; what a row does not name is unknown, what the table does not have is left out."""
+    described = warehouse.execute("select name, type from pragma_table_info(?)", [table]).fetchall()
+    shape = json.dumps([dict(described)])
+    values = json.dumps([{name: row.get(name) for name, _ in described} for row in rows])
     warehouse.execute(f"insert into {table} select row.* from (select unnest(from_json(?, ?)) as row)", [values, shape])
 
 
@@ -228,6 +200,7 @@ def run(job: Job) -> None:
                 for table, infos in objects.items()
             }
             with open_warehouse(built, scratch / "spill") as warehouse:
+                make(warehouse, META)
                 record_runs(warehouse, read_manifests(job))
                 record_sources(warehouse, job)
                 build(warehouse, curated)

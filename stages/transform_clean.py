@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -22,7 +23,7 @@ import pyarrow.compute as pc
 from stages.datasets import crashes, vocabulary
 from stages.shared import layers
 from stages.shared.frames import by_month, collisions_of_months, distinct, per_value
-from stages.shared.logs import progress
+from stages.shared.logs import log, progress
 from stages.shared.manifest import Job, Ledger, Output
 from stages.shared.object_store import ObjectInfo
 from stages.shared.parallel import BATCH_BYTES, batches, parallel
@@ -118,9 +119,9 @@ def quarantine_broken_counts(frame: pd.DataFrame, reason: pd.Series) -> pd.DataF
 def _count_problem(text: str) -> str | None:
     if not (text := text.strip()):
         return None
-    if re.fullmatch(r"-\d+(\.\d+)?", text):
+    if re.fullmatch(r"-[0-9]+(\.[0-9]+)?", text):
         return "count_negative"
-    if not re.fullmatch(r"\d+(\.0+)?", text):
+    if not re.fullmatch(r"[0-9]+(\.0+)?", text):
         return "count_malformed"
     return "count_absurd" if float(text) > crashes.MAX_COUNT else None
 
@@ -161,8 +162,18 @@ def unknown_coordinates(frame: pd.DataFrame, rules: Counter[str]) -> pd.DataFram
 def _degrees(text: pd.Series) -> pd.Series:
     try:
         return text.astype("double[pyarrow]")
-    except pa.ArrowInvalid:  # some value is no number
-        return matching(text, r"^-?\d{1,3}(?:\.\d+)?$").astype("double[pyarrow]")
+    except pa.ArrowInvalid:  # some value is no number: the others are what they are without it
+        plain = matching(text, r"^-?\d{1,3}(?:\.\d+)?$")  # nearly all, and quick
+        odd = per_value(text.where(plain.isna()), _number, pa.float64())
+        return plain.astype("double[pyarrow]").fillna(odd)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number: float = pa.scalar(text).cast(pa.float64()).as_py()
+    except pa.ArrowInvalid:
+        return None
+    return number
 
 
 def _between(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
@@ -173,13 +184,17 @@ def unknown_places(frame: pd.DataFrame, rules: Counter[str]) -> pd.DataFrame:
     """A borough that is none of the five, and a ZIP code that is not five digits → unknown."""
     for name, read, rule in (
         ("borough", vocabulary.borough, "borough_not_of_the_city"),
-        ("zip_code", lambda text: text.strip() if re.fullmatch(r"\s*\d{5}\s*", text) else None, "zip_code_malformed"),
+        ("zip_code", _zip_code, "zip_code_malformed"),
     ):
         mended = per_value(frame[name], read, pa.string())
         stated = per_value(frame[name], lambda text: bool(text.strip()), pa.bool_())
         rules[rule] += int((mended.isna() & stated).sum())
         frame[name] = mended
     return frame
+
+
+def _zip_code(text: str) -> str | None:
+    return text.strip() if re.fullmatch(r"[0-9]{5}", text.strip()) else None
 
 
 def newest_version(frame: pd.DataFrame, rules: Counter[str]) -> pd.DataFrame:
@@ -269,12 +284,15 @@ def _quarantine(rows: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
 
 def run(job: Job) -> None:
     """Rebuild the clean partitions of the months in scope."""
+    job.claim("clean", job.dataset)
     inputs = job.require("ingest_raw", "raw", [job.dataset])
     sources, _ = load_sources(job.store, job.dataset)
+    covering = covering_sources(sources.values())
     months: dict[str, list[ObjectInfo]] = {}
     for info in inputs.values():
         months.setdefault(layers.month_of(info.key) or "", []).append(info)
     sizes = {month: sum(info.size for info in months[month]) for month in sorted(months)}
+    unquarantined = set(job.quarantine())  # what an earlier run set aside and this one does not
 
     def transform(batch: list[str]) -> tuple[Ledger, Counter[str], list[Output]]:
         raw = stacked(
@@ -284,19 +302,16 @@ def run(job: Job) -> None:
                 for info in months[month]
             ]
         )
-        covering = [source for source in sources.values() if any(_covers(source, month) for month in batch)]
-        done = clean(raw, covering)
-        turned_away = by_month(done.quarantined) if done.quarantined is not None else {}
-        for month in batch:
-            key = layers.quarantine(job.stage, job.dataset, month)
-            if month in turned_away:
-                job.store.put(key, to_parquet(turned_away[month]))
-            else:
-                job.store.delete(key)
+        done = clean(raw, [source for source in covering if any(_covers(source, month) for month in batch)])
         outputs = [
             job.put(layers.partition("clean", job.dataset, month), to_parquet(table), table.num_rows)
             for month, table in by_month(done.frame).items()
         ]
+        turned_away = by_month(done.quarantined) if done.quarantined is not None else {}
+        for month, table in turned_away.items():
+            key = layers.quarantine(job.stage, job.dataset, month)
+            job.store.put(key, to_parquet(table))
+            unquarantined.discard(key)
         quarantined = sum(table.num_rows for table in turned_away.values())
         return Ledger(raw.num_rows, len(done.frame), quarantined, done.superseded), done.rules, outputs
 
@@ -306,9 +321,25 @@ def run(job: Job) -> None:
         ledger += counted
         job.rules.update(rules)
         job.outputs += outputs
+    for key in unquarantined:
+        job.store.delete(key)
     job.check_quarantine(ledger.quarantined, ledger.rows_in)
-    job.replace(job.partitions("clean", job.dataset), job.outputs)
+    job.replace(job.outputs)
     job.finish(ledger)
+
+
+def covering_sources(sources: Iterable[Source]) -> list[Source]:
+    """The sources that declare to cover an interval, but for those of which a row could not be read: it may be any."""
+    covering = []
+    for source in sources:
+        if source.covers_start and source.quarantined:
+            log.warning(
+                "%s: withdraws nothing of [%s, %s), which it covers: %d of its rows could not be read",
+                *(source.key, source.covers_start, source.covers_end, sum(source.quarantined.values())),
+            )
+        elif source.covers_start:
+            covering.append(source)
+    return covering
 
 
 def _covers(source: Source, month: str) -> bool:

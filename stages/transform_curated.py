@@ -121,6 +121,7 @@ def curate(clean: pa.Table) -> dict[str, pd.DataFrame]:
 
 def run(job: Job) -> None:
     """Rebuild the curated partitions of the months in scope."""
+    job.claim("curated", *TABLES)
     inputs = job.require("transform_clean", "clean", [job.dataset])
     months = {layers.month_of(key) or "": inputs[key] for key in sorted(inputs)}
 
@@ -140,7 +141,7 @@ def run(job: Job) -> None:
     for count, outputs in progress(parallel(transform, groups), len(groups), job.what, "batch"):
         rows += count
         job.outputs += outputs
-    job.replace([key for table in TABLES for key in job.partitions("curated", table)], job.outputs)
+    job.replace(job.outputs)
     rows_out = sum(
         output.rows for output in job.outputs if output.key.startswith(layers.layer("curated", "collisions"))
     )

@@ -63,9 +63,9 @@ MAX_COUNT = 200  # no collision on record comes near it; a larger number is a sl
 LATITUDES = (40.45, 40.95)
 LONGITUDES = (-74.30, -73.65)
 
-_PORTAL_DATE = re.compile(r"(\d{2})/(\d{2})/(\d{4})")
-_API_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T00:00:00(?:\.000)?)?")
-_TIME = re.compile(r"(\d{1,2}):(\d{2})")
+_PORTAL_DATE = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)
+_API_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T00:00:00(?:\.000)?)?", re.ASCII)
+_TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
 
 
 def form_of(header: list[str]) -> str | None:

@@ -93,6 +93,7 @@ VEHICLE_TYPES: dict[str, tuple[str, str]] = {
 }
 _VEHICLE_PATTERNS = [(name, re.compile(pattern)) for name, (_, pattern) in VEHICLE_TYPES.items()]
 _VEHICLE_FIRST = [
+    "Van",
     "School bus",
     "Moped",
     "Motorcycle",

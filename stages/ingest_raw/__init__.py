@@ -19,6 +19,7 @@ from stages.datasets import crashes
 from stages.ingest_raw.csv_source import BLOCK_BYTES, Block, Header, Reject, Rows, read_blocks, read_header, read_rows
 from stages.shared import layers
 from stages.shared.errors import DataError, SourceError
+from stages.shared.layers import Scope
 from stages.shared.logs import log, progress
 from stages.shared.manifest import Job, Ledger, Output
 from stages.shared.object_store import ObjectInfo
@@ -74,11 +75,11 @@ def read_source(job: Job, source: Source) -> tuple[dict[str, list[pa.Table]], li
                 counts[month] += table.num_rows
                 if job.scope.touches(month):
                     months[month].append(table)
-    _describe(source, header, counts, rejects)
+    _describe(source, header, counts, rejects, job.scope)
     return months, rejects
 
 
-def _describe(source: Source, header: Header, counts: dict[str, int], rejects: list[Reject]) -> None:
+def _describe(source: Source, header: Header, counts: dict[str, int], rejects: list[Reject], scope: Scope) -> None:
     reasons = Counter(reject.reason for reject in rejects)
     source.form, source.unknown_columns = header.form, header.unknown
     source.months, source.quarantined = dict(sorted(counts.items())), dict(sorted(reasons.items()))
@@ -87,6 +88,12 @@ def _describe(source: Source, header: Header, counts: dict[str, int], rejects: l
         log.warning("%s: unknown columns, kept in raw only: %s", source.key, ", ".join(header.unknown))
     if not source.rows:
         log.warning("%s: a header and no rows", source.key)
+    outside = {month: count for month, count in source.months.items() if not scope.touches(month)}
+    if outside:
+        log.warning(
+            "%s: %s rows of %s to %s stay in landing, for the scope is %s; a run of their dates takes them in",
+            *(source.key, f"{sum(outside.values()):,}", min(outside), max(outside), scope),
+        )
 
 
 def raw_partition(tables: list[pa.Table], source: Source) -> pa.Table:
@@ -150,22 +157,19 @@ def _source(job: Job, name: str, info: ObjectInfo) -> Source:
     return Source(name, info.key, info.etag, info.size, info.last_modified.isoformat(), moment.isoformat(), first, end)
 
 
-def in_place(job: Job, source: Source, present: dict[str, ObjectInfo]) -> list[Output] | None:
+def in_place(job: Job, source: Source) -> list[Output] | None:
     """A source's raw partitions of the months in scope, or None where it must be read to make them."""
     keys = {month: source.part(job.dataset, month) for month in source.months if job.scope.touches(month)}
-    if not source.form or any(
-        key not in present or present[key].etag != source.written.get(month) for month, key in keys.items()
-    ):
+    found = {month: job.standing.get(key) for month, key in keys.items()}
+    if not source.form or any(info is None or info.etag != source.written.get(month) for month, info in found.items()):
         return None
-    return [Output(key, present[key].etag, source.months[month], present[key].size) for month, key in keys.items()]
+    return [Output(info.key, info.etag, source.months[month], info.size) for month, info in found.items() if info]
 
 
 def run(job: Job) -> None:
     """Bring the raw layer of the months in scope up to what is landed."""
     known, _ = load_sources(job.store, job.dataset)
-    present = job.partitions(
-        "raw", job.dataset
-    )  # before landing is listed: what another run makes of a later file stays
+    job.claim("raw", job.dataset)
     sources = landed(job, known)
     if not sources:
         landing = job.store.describe(layers.landing(job.dataset))
@@ -174,7 +178,7 @@ def run(job: Job) -> None:
     problems: list[str] = []
     read: list[Source] = []
     for source in sources.values():
-        found = in_place(job, source, present)
+        found = in_place(job, source)
         if found is None:
             try:
                 found = ingest(job, source)
@@ -196,7 +200,7 @@ def run(job: Job) -> None:
         job.rules.update(source.quarantined)
     job.check_quarantine(sum(sum(source.quarantined.values()) for source in read), sum(source.rows for source in read))
     job.inputs = {source.key: source.etag for source in sources.values()}
-    job.replace(present, outputs)
+    job.replace(outputs)
     for name in known.keys() - sources.keys():  # no longer landed
         job.store.delete(layers.quarantine(job.stage, job.dataset, name))
     save_sources(job.store, job.dataset, sources, known)

@@ -12,7 +12,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from stages.shared.errors import SourceError
 from stages.shared.tables import repeats
 
 BLOCK_BYTES = 16 << 20
+RESERVED = {"_source", "_line", "_extracted_at"}  # the provenance of a raw row
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
 OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive",
@@ -107,6 +108,9 @@ def read_header(source: str, content: BinaryIO) -> Header:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise SourceError(source, 1, f"columns stand twice: {', '.join(twice)}")
+    ours = sorted(RESERVED.intersection(columns))
+    if ours:
+        raise SourceError(source, 1, f"columns have names of the raw layer's own: {', '.join(ours)}; rename them")
     return Header(columns, form, [name for name in columns if name not in names], len(first))
 
 
@@ -206,11 +210,17 @@ def _read_sound(header: Header, block: Block) -> Rows | None:
         )
     except pa.ArrowInvalid:
         return None
+    if table.num_rows and not _ends_record(block.data, len(block.data), len(header.columns)):
+        return None  # a quote that nothing closes, say, after another such
     physical = _count(block.data, b"\n") + (not block.data.endswith(b"\n"))
     heights = np.ones(table.num_rows, dtype=np.int64)
     if physical != table.num_rows:
         for column in table.columns:
-            heights += pc.fill_null(pc.count_substring(column.cast(pa.string()), "\n"), 0).to_numpy()
+            text = column.cast(pa.string())
+            breaks, commas = (pc.fill_null(pc.count_substring(text, sign), 0).to_numpy() for sign in "\n,")
+            if _holds_a_record(breaks, commas, len(header.columns)).any():
+                return None
+            heights += breaks
         if heights.sum() != physical:
             return None
     lines = block.first_line + np.cumsum(heights) - heights
@@ -280,6 +290,16 @@ def _record(lines: list[str], at: int, width: int) -> tuple[list[str], int, str]
         except csv.Error:
             continue
         height = reader.line_num
+        if any(_holds_a_record(value.count("\n"), value.count(","), width) for value in fields):
+            continue
         if height <= len(given) and (strict or height == 1 or len(fields) == width):
             return fields, height, ""
     return [], 1, "malformed_quoting"
+
+
+def _holds_a_record(breaks: Any, commas: Any, width: int) -> Any:
+    """Whether a value of so many line breaks and commas has swallowed a record's end and the beginning of another.
+
+    That is what stands between two stray quotes in the same column: fields and quotes are right in number.
+    """
+    return (breaks > 0) & (commas >= width - 1)

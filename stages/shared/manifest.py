@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 
 from stages.shared import layers
-from stages.shared.errors import ContractError, DataError, ObjectMissing
+from stages.shared.errors import ContractError, DataError, ObjectMissing, PreconditionFailed
 from stages.shared.layers import Scope
 from stages.shared.logs import human_bytes, log
 from stages.shared.object_store import ObjectInfo, ObjectStore
@@ -66,6 +66,7 @@ class Job:
     run_id: str
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
+    standing: dict[str, ObjectInfo] = field(default_factory=dict)
     rules: Counter[str] = field(default_factory=Counter)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
@@ -87,6 +88,13 @@ class Job:
         """The layer's partitions of the months in scope, by key."""
         found = self.store.list(layers.layer(layer, table))
         return {info.key: info for info in found if (month := layers.month_of(info.key)) and self.scope.touches(month)}
+
+    def claim(self, layer: str, *tables: str) -> None:
+        """Note what stands where this stage will write, before it looks at its inputs: what another run makes of newer
+        ones is then noticed by `put` and spared by `replace`.
+        """
+        for table in tables:
+            self.standing |= self.partitions(layer, table)
 
     def require(self, stage: str, layer: str, tables: list[str]) -> dict[str, ObjectInfo]:
         """The partitions in scope that `stage` of this run says it has left, exactly; they become this job's inputs.
@@ -123,14 +131,28 @@ class Job:
         self.inputs = wanted
         return found
 
-    def put(self, key: str, data: bytes, rows: int) -> Output:
-        """Write a partition."""
-        return Output(key, self.store.put(key, data), rows, len(data))
+    def quarantine(self) -> list[str]:
+        """Keys of what this stage has set aside of the months in scope."""
+        prefix = layers.quarantined(self.stage, self.dataset)
+        found = (info.key for info in self.store.list(prefix))
+        return [key for key in found if self.scope.touches(key.removeprefix(prefix).removesuffix(".parquet"))]
 
-    def replace(self, present: Iterable[str], outputs: list[Output]) -> None:
-        """Answer for `outputs`, and remove the other partitions of those `present`."""
+    def put(self, key: str, data: bytes, rows: int) -> Output:
+        """Write a partition over the one that stood there; raises PreconditionFailed where it is now another run's."""
+        before = self.standing.get(key)
+        try:
+            etag = self.store.put(key, data, expect=before.etag if before else None)
+        except PreconditionFailed:
+            now = self.store.head(key)
+            if now is None or now.size != len(data) or self.store.read(key) != data:
+                raise
+            etag = now.etag  # both runs say the same
+        return Output(key, etag, rows, len(data))
+
+    def replace(self, outputs: Iterable[Output]) -> None:
+        """Answer for `outputs`, and remove the other partitions that stood there."""
         self.outputs = sorted(outputs, key=lambda output: output.key)
-        for key in set(present) - {output.key for output in outputs}:
+        for key in self.standing.keys() - {output.key for output in self.outputs}:
             self.store.delete(key)
 
     def check_quarantine(self, quarantined: int, rows: int) -> None:

@@ -130,7 +130,7 @@ class FolderStore(ObjectStore):
     def list(self, prefix: str) -> list[ObjectInfo]:
         folder = self.root / prefix.rpartition("/")[0]
         found = []
-        for parent, folders, files in os.walk(folder):
+        for parent, folders, files in os.walk(folder, onerror=_raise_unless_gone):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in files:
                 path = Path(parent, name)
@@ -183,7 +183,7 @@ class FolderStore(ObjectStore):
                 shutil.copyfile(data, temporary)
             else:
                 temporary.write_bytes(data)
-            if expect != ANY:  # what is published outlives a power cut; a torn partition would show by its ETag
+            if isinstance(data, Path):  # what is published outlives a power cut; a torn partition shows by its ETag
                 with temporary.open("rb") as written:
                     os.fsync(written.fileno())
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -216,6 +216,12 @@ class FolderStore(ObjectStore):
 
     def describe(self, key: str) -> str:
         return str(self._path(key))
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """A folder that cannot be listed is no empty folder."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
 
 
 def _same_content(one: Path, other: Path) -> bool:

@@ -23,10 +23,18 @@ with checks (check_name, table_name, severity, failures) as (
         - (select count(*) from curated_collisions)
     )
     union all
-    select 'injured and killed add up to curated', 'fct_collisions', 'error', count(*)
-    from (select sum(persons_injured) as injured, sum(persons_killed) as killed from fct_collisions) as facts,
-        (select sum(persons_injured) as injured, sum(persons_killed) as killed from collisions) as curated
-    where facts.injured is distinct from curated.injured or facts.killed is distinct from curated.killed
+    select 'injured and killed add up to curated but the superseded', 'fct_collisions', 'error', count(*)
+    from (
+        select coalesce(sum(persons_injured), 0) as injured, coalesce(sum(persons_killed), 0) as killed
+        from fct_collisions
+    ) as facts, (
+        select coalesce(sum(persons_injured), 0) as injured, coalesce(sum(persons_killed), 0) as killed
+        from curated_collisions
+    ) as curated, (
+        select coalesce(sum(persons_injured), 0) as injured, coalesce(sum(persons_killed), 0) as killed
+        from curated_collisions semi join superseded using (collision_id, crash_date)
+    ) as old
+    where facts.injured <> curated.injured - old.injured or facts.killed <> curated.killed - old.killed
     union all
     select 'collision_id and slot are unique', 'fct_collision_vehicles', 'error',
         count(*) - count(distinct collision_id * 8 + vehicle_slot)

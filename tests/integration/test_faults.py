@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from lake import PUBLISHED, STAGES, Lake, crashes_csv, rows
 from s3_server import S3Server
 
-from stages import ingest_raw, model_analytics, transform_clean
+from stages import ingest_raw, model_analytics, transform_clean, transform_curated
 from stages.shared import logs
 from stages.shared.errors import TransientError
 from stages.shared.layers import Scope
@@ -294,6 +295,47 @@ def test_of_two_runs_that_publish_at_once_neither_is_lost(
     assert lake.contents() == published
     assert published["fct_collisions"][0] == (600 if "curated" in message else 200)
     assert {run for (run,) in lake.ask("select run_id from meta_runs")} == {"one", "other"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "moment"), [(transform_clean, "load_sources"), (transform_curated, "batches")], ids=["clean", "curated"]
+)
+@pytest.mark.parametrize("day", ["02/11/2024", "04/11/2024"], ids=["a month that is there", "a new month"])
+def test_a_run_does_not_write_over_what_a_newer_one_has_made_meanwhile(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, stage: ModuleType, moment: str, day: str
+) -> None:
+    """It began first, and its inputs lack the file that the other has taken in and published."""
+    name = stage.__name__.rpartition(".")[2]
+    land(lake, OLD)
+    lake.run("--run-id=one", stages=STAGES[: STAGES.index(name)])
+    follows = getattr(stage, moment)
+
+    def others_first(*arguments: Any) -> Any:
+        monkeypatch.setattr(stage, moment, follows)
+        lake.land(crashes_csv(rows(7, 9001, CRASH_DATE=day)), "newer.csv", LATER)
+        lake.run("--run-id=newer")
+        logs.set_up()
+        return follows(*arguments)
+
+    monkeypatch.setattr(stage, moment, others_first)
+    late = lake.stage(name, "--run-id=one")
+    layers = ("raw/", "clean/", "curated/")
+    made = {key: etag for key, etag in lake.listing().items() if key.startswith(layers)}
+    published = lake.contents()
+    assert published["fct_collisions"][0] == 607
+    if late.code:  # where both wrote the same partition
+        assert late.code == 75, late.log
+        assert "another run has written it meanwhile" in late.last
+    for again in STAGES[STAGES.index(name) :]:
+        failed = lake.stage(again, "--run-id=one")
+        if failed.code:
+            assert failed.code == 65, failed.log
+            assert "of run one again" in failed.last
+            break
+    assert lake.contents() == published
+    lake.run("--run-id=one")
+    assert lake.contents() == published
+    assert {key: etag for key, etag in lake.listing().items() if key.startswith(layers)} == made
 
 
 def test_a_file_that_another_run_ingests_meanwhile_stays(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lake import Lake
@@ -183,6 +186,22 @@ def test_a_folder_that_cannot_be_one_is_a_wrong_setting(tmp_path: Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ConfigError, match="COLLISIONS_LAKE"):
             Lake(lake=str(path)).store.list("")
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("a/1/x", "a/2/y"):
+        folder_lake.store.put(key, b"")
+    scandir = os.scandir
+
+    def fail(path: str) -> Any:
+        if str(path).endswith("/a/2"):
+            raise OSError(errno.EIO, "the disk says no", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(OSError, match="the disk says no"):
+        folder_lake.store.list("a/")
+    assert folder_lake.store.list("b/") == []
 
 
 def test_a_file_changed_in_place_has_another_etag(folder_lake: Lake) -> None:

@@ -299,6 +299,31 @@ def test_a_covering_file_does_not_withdraw_what_is_newer(lake: Lake) -> None:
     assert lake.one("select count(*) from fct_collisions") == 5
 
 
+def test_a_covering_file_of_which_a_row_could_not_be_read_withdraws_nothing(folder_lake: Lake) -> None:
+    """The row may be any of those that seem to be missing."""
+    folder_lake.environment["COLLISIONS_MAX_QUARANTINE_RATIO"] = "0.5"
+    folder_lake.land(crashes_csv(rows(2, 1)), "old.csv", FIRST)
+    revised = crashes_csv(rows(1, 1) + rows(1, 2, CRASH_DATE="02/30/2024"))
+    folder_lake.land(revised, "cover.csv", LATER, covers=("2024-03-01", "2024-04-01"))
+    log = folder_lake.run()
+    assert (
+        "cover.csv: withdraws nothing of [2024-03-01, 2024-04-01), which it covers: 1 of its rows could not be" in log
+    )
+    assert folder_lake.one("select count(*) from fct_collisions") == 2
+
+
+def test_rows_outside_the_scope_are_told(folder_lake: Lake) -> None:
+    """A late report of a day that no daily run looks back to."""
+    folder_lake.land(
+        crashes_csv(rows(2, CRASH_DATE="03/05/2024") + rows(1, 3, CRASH_DATE="12/31/2023")), "a.csv", FIRST
+    )
+    log = folder_lake.run("--start=2024-03-01", "--end=2024-03-06")
+    assert "WARNING: landing/crashes/a.csv: 1 rows of 2023-12 to 2023-12 stay in landing" in log
+    assert folder_lake.one("select count(*) from fct_collisions") == 2
+    assert "stay in landing" not in folder_lake.run("--start=2023-12-31", "--end=2024-03-06")
+    assert folder_lake.one("select count(*) from fct_collisions") == 3
+
+
 def test_a_covering_file_may_be_empty(folder_lake: Lake) -> None:
     """It says that there is nothing in its interval, also in a month of which it has no row."""
     folder_lake.land(crashes_csv(rows(3, 1)), "old.csv", FIRST)
@@ -310,7 +335,8 @@ def test_a_covering_file_may_be_empty(folder_lake: Lake) -> None:
 
 def test_a_landed_file_that_is_taken_away_takes_its_rows_along(lake: Lake) -> None:
     lake.land(crashes_csv(rows(3, 1)), "a.csv", FIRST)
-    lake.land(crashes_csv([*rows(3, 2, BOROUGH="BRONX"), rows(1, CRASH_DATE="")[0]]), "b.csv", LATER)
+    bad = rows(1, CRASH_DATE="") + rows(2, 8, CRASH_DATE="07/05/2023", NUMBER_OF_PERSONS_KILLED="-1")
+    lake.land(crashes_csv(rows(3, 2, BOROUGH="BRONX") + bad), "b.csv", LATER)
     lake.environment["COLLISIONS_MAX_QUARANTINE_RATIO"] = "0.5"
     lake.run()
     assert lake.one("select count(*) from fct_collisions") == 4
@@ -318,4 +344,5 @@ def test_a_landed_file_that_is_taken_away_takes_its_rows_along(lake: Lake) -> No
     lake.run()
     assert lake.one("select count(*) from fct_collisions") == 3
     assert not lake.quarantined("ingest_raw")
+    assert not lake.quarantined("transform_clean")
     assert not [key for key in lake.objects() if key.endswith("/b.parquet")]

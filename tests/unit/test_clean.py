@@ -124,7 +124,7 @@ def test_quarantine_keeps_the_text_as_published() -> None:
     ("text", "clock"),
     [
         ("0:00", time(0)), ("8:05", time(8, 5)), ("23:59", time(23, 59)), (" 8:15 ", time(8, 15)), ("24:00", None),
-        ("8:60", None), ("noon", None), ("8", None),
+        ("8:60", None), ("noon", None), ("8", None), ("\u0668:15", None),
     ],
 )  # fmt: skip
 def test_a_time_that_no_clock_shows_is_unknown(text: str, clock: time | None) -> None:
@@ -147,6 +147,15 @@ def test_what_is_no_place_in_the_city_is_unknown(latitude: str | None, longitude
     assert row["rules"] == {f"coordinates_{rule}": 1}
 
 
+def test_coordinates_are_what_they_are_whatever_the_other_rows_hold() -> None:
+    rows = [{"latitude": text} for text in ("40.75", "4.075E1", "+40.75", "nan", "1e", "")]
+    alone = [clean(raw(row), []).frame["latitude"].tolist() for row in rows]
+    together = clean(raw(*({"collision_id": str(n), **row} for n, row in enumerate(rows, 1))), [])
+    assert [[value] for value in together.frame["latitude"].tolist()] == alone
+    assert alone[:3] == [[40.75]] * 3
+    assert together.frame["latitude"].isna().sum() == 3
+
+
 def test_no_coordinates_are_no_fault() -> None:
     assert one(latitude=None, longitude=None)["rules"] == {}
 
@@ -161,7 +170,8 @@ def test_a_borough_is_one_of_five(text: str | None, name: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "code"), [("11101", "11101"), (" 00083 ", "00083"), ("1110", None), ("11101-1", None)]
+    ("text", "code"),
+    [("11101", "11101"), (" 00083 ", "00083"), ("1110", None), ("11101-1", None), ("\u0661" * 5, None)],
 )
 def test_a_zip_code_has_five_digits(text: str, code: str | None) -> None:
     row = one(zip_code=text)

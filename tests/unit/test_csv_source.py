@@ -53,6 +53,12 @@ def test_a_portal_column_under_the_apis_name_is_missing() -> None:
         read_header("x", io.BytesIO((",".join(columns) + "\n").encode()))
 
 
+@pytest.mark.parametrize("name", ["_line", "_source", "_extracted_at"])
+def test_a_name_of_the_raw_layers_own_is_refused(name: str) -> None:
+    with pytest.raises(SourceError, match=f"x, line 1: columns have names of the raw layer's own: {name}"):
+        read_header("x", io.BytesIO((",".join([*crashes.PORTAL, name]) + "\n").encode()))
+
+
 # --- rows ---------------------------------------------------------------------------------------------
 
 
@@ -65,6 +71,18 @@ def test_values_stay_the_text_that_they_are() -> None:
     ]
     for read in (csv_source._read_sound(HEADER, block(text)), csv_source._read_carefully("x", HEADER, block(text))):
         assert told(read) == (expected, [2, 3, 4], [])
+
+
+@pytest.mark.parametrize("distance", [1, 2, 9, 10, 50])
+def test_two_stray_quotes_in_a_column_swallow_nothing_between_them(distance: int) -> None:
+    """Quotes and fields are right in number, and a value of many lines explains the lines."""
+    lines = [f"{number},b,c" for number in range(100)]
+    lines[10], lines[10 + distance] = '10,"b,c', f'{10 + distance},"b,c'
+    records, numbers, rejects = told(read_rows("x", HEADER, block("\n".join(lines) + "\n", first_line=0)))
+    assert rejects == [(10, "malformed_quoting"), (10 + distance, "malformed_quoting")]
+    assert (
+        [int(record["a"]) for record in records] == numbers == [n for n in range(100) if n not in (10, 10 + distance)]
+    )
 
 
 def test_a_field_of_several_lines_counts_its_lines() -> None:
@@ -106,10 +124,11 @@ def test_the_quick_and_the_careful_way_agree(seed: int) -> None:
     answered = 0
     for _ in range(40):
         unsound = rng.random() < 0.4
+        fields = [*FIELDS, *ODD_FIELDS, '"stray'] if unsound else FIELDS + ODD_FIELDS
         lines = []
         for _ in range(rng.randrange(12)):
             size = rng.choice([2, 3, 4]) if unsound and rng.random() < 0.2 else 3
-            lines.append(",".join(rng.choice(FIELDS + ODD_FIELDS) for _ in range(size)))
+            lines.append(",".join(rng.choice(fields) for _ in range(size)))
             if unsound and rng.random() < 0.2:
                 lines.append("")
         ending = rng.choice(["\n", "\r\n"])

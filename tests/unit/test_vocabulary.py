@@ -42,6 +42,7 @@ def test_times_are_read(text: str | None, clock: time | None) -> None:
         ("AMBULANCE", "Ambulance", "Emergency vehicle"), ("ambulance", "Ambulance", "Emergency vehicle"),
         ("PICK-UP TR", "Pick-up truck", "Truck or van"), ("E-Bike", "Electric bicycle", "Bicycle or scooter"),
         ("School Bus", "School bus", "Bus"), ("UNK", "Unknown", "Unknown"), ("999", "Unknown", "Unknown"),
+        ("Passenger Van", "Van", "Truck or van"),
         ("N/A", "Unknown", "Unknown"), ("zamboni", "Other", "Other"), ("--", "Unknown", "Unknown"),
     ],
 )  # fmt: skip
