@@ -38,7 +38,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from collisions_operators.alerts import report_failure
 from jinja2 import pass_context
 
@@ -81,10 +81,13 @@ def arguments(stage: str) -> list[str]:
 
 def stage_task(stage: str, **options) -> BaseOperator:
     """The task of one stage, in the runtime that COLLISIONS_RUNTIME names."""
-    if os.environ.get("COLLISIONS_RUNTIME") == "local":
+    runtime = os.environ.get("COLLISIONS_RUNTIME") or "kubernetes"
+    if runtime == "local":
         from collisions_operators.local import LocalStageOperator as Operator
-    else:
+    elif runtime == "kubernetes":
         from collisions_operators.pod import PodStageOperator as Operator
+    else:
+        raise AirflowException(f"COLLISIONS_RUNTIME is {runtime!r}: set it to local or kubernetes")
     return Operator(task_id=stage, arguments=arguments(stage), **options)
 
 

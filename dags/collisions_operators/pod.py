@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, NoReturn
 
+import tenacity
+from airflow.providers.cncf.kubernetes.kubernetes_helper_functions import KubernetesApiException
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager, PodPhase
 from airflow.sdk.exceptions import AirflowException
 from kubernetes import watch
 from kubernetes.client import ApiException
 from kubernetes.client import models as k8s
+from urllib3.exceptions import HTTPError
 
 from collisions_operators import raise_for_exit, split_level
 
 STAGE_LOG = logging.getLogger(f"{__name__}.stage")  # the stage's own words, apart from the provider's
+LINE_ENDS = "\0"  # no stage says that
 NAMESPACE = "collisions"
 TMP_SIZE = "6Gi"  # the largest landing file and the warehouse while it is built, on the node's disk
 # A stage may be killed at any moment, for each object it writes is one PUT: a pod that must go need not be waited for.
 GRACE_SECONDS = 2
 # A container's log ends up to a second before its status says so. A status that lags longer: a broken log stream.
 STATUS_LAG_SECONDS = 5
-WATCH_SECONDS = 60  # a watch that has broken unnoticed costs no more
+WATCH_SECONDS = 60  # a watch that has broken unnoticed costs little more
+API_AWAY_SECONDS = 120  # the Kubernetes API may be restarting; the stage runs on meanwhile
 
 
 def cluster_defaults() -> dict[str, Any]:
@@ -67,6 +72,7 @@ def cluster_defaults() -> dict[str, Any]:
         "startup_timeout_seconds": 120,
         "startup_check_interval_seconds": 0.2,  # default 5 s; most of a short task would be this wait
         "log_events_on_startup": False,  # reads every event of the namespace at each check
+        "on_finish_action": "delete_succeeded_pod",  # one that failed while nobody watched is to be seen, not replaced
         "deferrable": False,  # a triggerer would cost more than the task process that waits
     }
 
@@ -83,7 +89,8 @@ def ended_well(pod: k8s.V1Pod) -> bool:
 
 def container_ends(pod: k8s.V1Pod) -> list[k8s.V1ContainerStateTerminated]:
     """How the stage's container ended; empty while it runs, or where it never ran."""
-    states = [container.state for container in pod.status.container_statuses or []]
+    stage = [it for it in pod.status.container_statuses or [] if it.name == KubernetesPodOperator.BASE_CONTAINER_NAME]
+    states = [container.state for container in stage]
     return [state.terminated for state in states if state and state.terminated]
 
 
@@ -94,6 +101,16 @@ class StagePodManager(PodManager):
         """Asked when the log stream has ended; the provider would look too early and sleep for a second."""
         self.watch(pod, lambda now: has_ended(now) or bool(container_ends(now)), STATUS_LAG_SECONDS)
         return super().container_is_running(pod, container_name)
+
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(KubernetesApiException),  # no answer at all
+        stop=tenacity.stop_after_delay(API_AWAY_SECONDS),
+        wait=tenacity.wait_fixed(1),
+        reraise=True,
+    )
+    def read_pod(self, pod: k8s.V1Pod) -> k8s.V1Pod:
+        """The pod as it is now; the provider would give up at once where the API server does not answer."""
+        return super().read_pod(pod)
 
     def await_end(self, pod: k8s.V1Pod) -> k8s.V1Pod:
         """The pod once its stage has ended with 0 or it has failed as a whole; ApiException 404 once it is gone."""
@@ -106,19 +123,33 @@ class StagePodManager(PodManager):
         return now
 
     def watch(self, pod: k8s.V1Pod, reached: Callable[[k8s.V1Pod], bool], seconds: int) -> None:
-        """Return as soon as the pod has reached that or is gone, after these seconds at the latest."""
+        """Return as soon as the pod has reached that or is gone, after about these seconds at the latest.
+
+        A watch that breaks off returns too: whoever waits reads the pod afterwards in any case.
+        """
         events = watch.Watch().stream(
             self._client.list_namespaced_pod,
             pod.metadata.namespace,
             field_selector=f"metadata.name={pod.metadata.name}",
-            timeout_seconds=seconds,
+            timeout_seconds=seconds,  # the server's; a connection that has gone silent needs one of ours
+            _request_timeout=(5, seconds + 5),
         )
-        for event in events:  # the first one is the pod as it is now
-            if event["type"] == "DELETED" or reached(event["object"]):
-                return
+        try:
+            for event in events:  # the first one is the pod as it is now
+                if event["type"] == "DELETED" or reached(event["object"]):
+                    return
+        except (HTTPError, ApiException) as error:
+            self.log.warning("The watch of pod %s broke off: %s", pod.metadata.name, error)
+
+    def read_pod_logs(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        """The log's lines, each with a mark of ours behind it: the provider logs a line only once the next has come."""
+        for line in super().read_pod_logs(*args, **kwargs):
+            yield line
+            yield line.partition(b" ")[0] + f" {LINE_ENDS}\n".encode()
 
     def _log_message(self, message: str, *_: Any) -> None:
-        STAGE_LOG.log(*split_level(message.rstrip()))
+        if message != LINE_ENDS:
+            STAGE_LOG.log(*split_level(message.rstrip()))
 
 
 class PodStageOperator(KubernetesPodOperator):

@@ -60,6 +60,29 @@ def test_every_task_gives_up_in_time_and_retries_with_growing_pauses(dag):
     assert [task.max_active_tis_per_dag for task in dag.topological_sort()] == [None, None, None, 1]
 
 
+def test_the_runtime_decides_the_operator_and_nothing_else(dag, monkeypatch):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.delenv("COLLISIONS_RUNTIME")
+    monkeypatch.setenv("COLLISIONS_STAGE_IMAGE", "collisions-stages:test")
+    bag = DagBag(Path(dag.fileloc).parent)
+    assert bag.import_errors == {}
+    pods = bag.dags["collisions_pipeline"]
+    assert {type(task).__name__ for task in pods.tasks} == {"PodStageOperator"}
+    for task in dag.tasks:
+        pod = pods.get_task(task.task_id)
+        assert pod.arguments == task.arguments
+        assert (pod.retries, pod.execution_timeout) == (task.retries, task.execution_timeout)
+
+
+def test_an_unknown_runtime_is_an_error_that_names_the_setting(dag, monkeypatch):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("COLLISIONS_RUNTIME", "Local")
+    [error] = DagBag(Path(dag.fileloc).parent).import_errors.values()
+    assert "COLLISIONS_RUNTIME is 'Local': set it to local or kubernetes" in error
+
+
 def test_dags_do_not_import_stages():
     for file in (Path(__file__).parents[2] / "dags").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
