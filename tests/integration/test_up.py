@@ -13,11 +13,16 @@ import pytest
 from lake import REPOSITORY
 from s3_server import free_ports
 
-TOOLS = {"docker": "echo 8000000000", "kind": "", "kubectl": "", "helm": "echo v3.22.0"}
+TOOLS = {"docker": "echo 8000000000", "kind": "", "kubectl": "", "helm": "echo v3.22.0", "python3": ""}
 PORTS = ("UI_PORT", "MINIO_PORT", "MINIO_CONSOLE_PORT")
 SYSTEM = ("awk", "bash", "cat", "cmp", "df", "dirname", "git", "grep", "mkdir", "sed")
 
 Up = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def ports() -> dict[str, str]:
+    """Settings that name free ports."""
+    return {name: str(port) for name, port in zip(PORTS, free_ports(3), strict=True)}
 
 
 @pytest.fixture
@@ -55,6 +60,10 @@ def up(tmp_path: Path) -> Up:
         ({"helm": "echo v2.17.0"}, "3.10 or newer is needed"),
         ({"docker": "echo cannot connect >&2; exit 1"}, "Docker does not answer"),
         ({"docker": "echo 4000000000"}, "Docker has 4 GB of memory; 6 are needed"),
+        (
+            {"python3": "case $1 in -c) exit 1 ;; *) echo Python 3.9.6 ;; esac"},
+            "python3 is Python 3.9.6; 3.11 or newer",
+        ),
         ({"df": "printf 'h\\nd 1 1 5242880 1 /\\n'"}, "5 GiB of disk are free; 10 are needed"),
     ],
 )
@@ -75,11 +84,50 @@ def test_what_is_missing_is_said_at_once(up: Up, changed: dict[str, str | None],
     ],
 )
 def test_the_first_failure_ends_it(up: Up, changed: dict[str, str], step: str) -> None:
-    ports = {name: str(port) for name, port in zip(PORTS, free_ports(3), strict=True)}
-    done = up({"PATH": os.environ["PATH"], **ports}, **changed)
+    done = up({"PATH": os.environ["PATH"], **ports()}, **changed)
     assert done.returncode == 1
     assert done.stdout.endswith(f"{step}: FAILED\n")
     assert "what to look at:" in done.stderr
+
+
+def test_without_a_chart_at_hand_helm_takes_it_from_its_repository(up: Up, tmp_path: Path) -> None:
+    said = tmp_path / "helm"
+    done = up(
+        {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ports()},
+        helm=f'case $1 in version) echo v3.22.0 ;; *) echo "$*" >>{said} ;; esac',
+        kubectl='case "$*" in *airflow-scheduler*) exit 1 ;; esac',  # far enough
+    )
+    assert done.stdout.endswith("Airflow, by Helm: FAILED\n")
+    assert "upgrade --install airflow airflow --repo https://airflow.apache.org --version 1.22.0" in said.read_text()
+
+
+@pytest.mark.parametrize(
+    ("volumes", "then"),
+    [(0, ["delete cluster", "create cluster"]), (2, ["export kubeconfig"])],
+    ids=["nothing in it: made anew", "with volumes: kept"],
+)
+def test_a_cluster_whose_kubeconfig_is_missing(up: Up, tmp_path: Path, volumes: int, then: list[str]) -> None:
+    """kind writes it last, so its making was interrupted; or the file is another by now."""
+    said = tmp_path / "kind"
+    done = up(
+        {"PATH": os.environ["PATH"], **ports()},
+        kind=f'case "$*" in get*) grep -qs delete {said} || echo collisions ;; *) echo "$*" >>{said} ;; esac',
+        docker=f'case "$*" in *wc*) echo {volumes} ;; *) echo 8000000000 ;; esac',
+        kubectl='case "$*" in config*|*apply*) exit 1 ;; esac',
+    )
+    assert "cluster collisions, by kind\n" in done.stdout, done.stdout + done.stderr
+    did = [line for line in said.read_text().splitlines() if not line.startswith("load")]
+    assert [" ".join(line.split()[:2]) for line in did] == then
+
+
+def test_down_without_kind_does_not_claim_that_all_is_gone(tmp_path: Path) -> None:
+    for name in SYSTEM:
+        (tmp_path / name).symlink_to(shutil.which(name))
+    given = os.environ | {"PATH": str(tmp_path), "STATE": str(tmp_path / "state")}
+    command = [REPOSITORY / "scripts/down", "--yes"]
+    done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "kind is not installed" in done.stderr
 
 
 def test_all_that_is_missing_is_said_at_once(up: Up) -> None:
