@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,6 +61,7 @@ class Cluster:
 
     def __init__(self, client: ModuleType) -> None:
         self.airflow = client.Airflow()
+        self.ports = client.PORTS
 
     def kubectl(self, *arguments: str, **options: Any) -> str:
         """The output of kubectl."""
@@ -70,17 +73,34 @@ class Cluster:
         text = self.kubectl("--namespace", namespace, "get", "secret", name, "--output", f"go-template={template}")
         return dict(line.split(" ", 1) for line in text.splitlines())
 
+    def ctr(self, *arguments: str, **options: Any) -> str:
+        """The output of containerd's own client on the node."""
+        return run("docker", "exec", "collisions-control-plane", "ctr", "--namespace", "k8s.io", *arguments, **options)
+
+    # --- the lake ---
+
+    @property
+    def minio(self) -> str:
+        """MinIO's address on this machine, by the port-forward."""
+        ports = dict(line.split("=") for line in self.ports.read_text().split())
+        return f"127.0.0.1:{ports['MINIO_PORT']}"
+
     @property
     def lake(self) -> Lake:
         """The lake in MinIO, through the port-forward, as the stages' user."""
         keys = self.secret("collisions", "stage-store")
         return Lake(
             lake="s3://collisions",
-            s3_endpoint="127.0.0.1:9000",
+            s3_endpoint=self.minio,
             s3_secure="false",
             s3_access_key=keys["COLLISIONS_S3_ACCESS_KEY"],
             s3_secret_key=keys["COLLISIONS_S3_SECRET_KEY"],
         )
+
+    def land_anew(self, *files: Path) -> None:
+        """An empty lake, then these files in landing, by scripts/land."""
+        self.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
+        run(SCRIPTS / "land", *files)
 
     def release(self, folder: Path) -> None:
         """A release of Airflow that replaces every pod."""
@@ -107,6 +127,12 @@ class Cluster:
             seconds,
         )
 
+    def clear(self, run_id: str) -> None:
+        """Clear a run, all of it, so that it runs once more."""
+        where = f"dagRuns/{urllib.parse.quote(run_id)}/clear"
+        self.airflow.send("POST", where, {"dry_run": False, "only_failed": False})
+        until(lambda: self.airflow.run(run_id)["state"] in ("queued", "running"), "the cleared run is on")
+
     def task(self, run_id: str, name: str) -> dict[str, Any]:
         """A task of a run."""
         return next(task for task in self.airflow.tasks(run_id) if task["task_id"] == name)
@@ -121,10 +147,20 @@ class Cluster:
 
     # --- pods ---
 
+    def pods(self) -> list[dict[str, Any]]:
+        """Every stage pod that is there as Kubernetes has it, the failed ones that are kept included."""
+        pods = self.kubectl("--namespace", "collisions", "get", "pods", "-l", "app=stage", "-o", "json")
+        return json.loads(pods)["items"]
+
     def stage_pods(self) -> dict[str, str]:
-        """Name → phase of every stage pod that is there, the failed ones that are kept included."""
-        pods = json.loads(self.kubectl("--namespace", "collisions", "get", "pods", "-l", "app=stage", "-o", "json"))
-        return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in pods["items"]}
+        """Name → phase of every stage pod."""
+        return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in self.pods()}
+
+    def container(self, namespace: str, pod: str, name: str) -> str:
+        """The id that a pod's container has on the node."""
+        status = json.loads(self.kubectl("--namespace", namespace, "get", "pod", pod, "-o", "json"))["status"]
+        found = next(container for container in status["containerStatuses"] if container["name"] == name)
+        return found["containerID"].removeprefix("containerd://")
 
     def running_pod(self, run_id: str, stage: str) -> str:
         """Wait until a stage's pod runs; returns its name."""
@@ -136,6 +172,19 @@ class Cluster:
             return next((name for name in running if name.startswith(prefix)), None)
 
         return until(find, f"a running pod of {stage}")
+
+    @contextmanager
+    def held(self, run_id: str, stage: str) -> Iterator[str]:
+        """A stage that has begun and stands still meanwhile, so that it cannot end first; gives its pod's name."""
+        pod = self.running_pod(run_id, stage)
+        logs = ("--namespace", "collisions", "logs", pod)
+        until(lambda: f"{stage} crashes: scope" in self.kubectl(*logs, check=False), f"the first line of {stage}")
+        container = self.container("collisions", pod, "base")
+        self.ctr("tasks", "kill", "--signal", "SIGSTOP", container)
+        try:
+            yield pod
+        finally:
+            self.ctr("tasks", "kill", "--signal", "SIGCONT", container, check=False)  # its pod may be gone
 
     def no_orphans(self) -> None:
         """No stage pod is left but failed ones; those are removed now."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
-import urllib.parse
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from lake import STAGES, Lake
+from lake import STAGES, Lake, crashes_csv
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -18,8 +19,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 @pytest.fixture(scope="module", autouse=True)
 def january(cluster, extract: Callable[[str], Path]) -> None:
     """An empty lake, then the real January 2022 in landing, by scripts/land."""
-    cluster.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
-    cluster.run("scripts/land", extract("crashes_2022-01.csv"))
+    cluster.land_anew(extract("crashes_2022-01.csv"))
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +63,39 @@ def test_wrong_params_are_refused(cluster) -> None:
     assert "no dates" in cluster.run("scripts/trigger", "--start", "2022-01-05", "--end", "2022-01-05", check=False)
 
 
-def test_scheduled_run_has_its_interval_and_the_days_before(cluster) -> None:
-    """The newest scheduled run, done again, covers its day and the 21 before it."""
+def test_scheduled_run_has_its_interval_and_the_days_before(
+    cluster, extract: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """The newest scheduled run, done again, covers its day and the 21 before: what has landed of them comes in."""
+    before = cluster.lake.contents()
     newest = cluster.airflow.get("dagRuns", run_type="scheduled", order_by="-id", limit=1)["dag_runs"][0]
     run_id = newest["dag_run_id"]
-    anew = {"dry_run": False, "only_failed": False}
-    cluster.airflow.send("POST", f"dagRuns/{urllib.parse.quote(run_id)}/clear", anew)
-    cluster.until(lambda: cluster.airflow.run(run_id)["state"] != "success", "the cleared run is on")
-    assert cluster.finish(run_id) == "success"
     day = datetime.fromisoformat(newest["data_interval_start"]).astimezone(NEW_YORK).date()
-    task = cluster.task(run_id, "ingest_raw")
-    scope = f"scope [{day - timedelta(days=21)}, {day + timedelta(days=1)})"
-    assert scope in cluster.log(run_id, "ingest_raw", task["try_number"])
+    ids = list(range(9_000_000_001, 9_000_000_006))
+    with extract("crashes_2022-01.csv").open(newline="") as file:
+        rows = list(islice(csv.DictReader(file), len(ids)))
+    changed = [
+        row | {"CRASH DATE": f"{day:%m/%d/%Y}", "COLLISION_ID": str(number)}
+        for row, number in zip(rows, ids, strict=True)
+    ]
+    new = tmp_path / "crashes_new.csv"
+    new.write_text(crashes_csv(changed))
+    cluster.run("scripts/land", new)
+    try:
+        cluster.clear(run_id)
+        assert cluster.finish(run_id) == "success"
+        task = cluster.task(run_id, "ingest_raw")
+        scope = f"scope [{day - timedelta(days=21)}, {day + timedelta(days=1)})"
+        assert scope in cluster.log(run_id, "ingest_raw", task["try_number"])
+        came = cluster.lake.ask(f"select collision_id from fct_collisions where crash_date = '{day}' order by 1")
+        assert came == [(number,) for number in ids]
+        assert cluster.lake.contents()["fct_collisions"][0] == before["fct_collisions"][0] + len(ids)
+    finally:
+        cluster.lake.wipe("landing/crashes/crashes_new.csv")
+        cluster.clear(run_id)
+        state = cluster.finish(run_id)
+    assert state == "success"
+    assert cluster.lake.contents() == before
 
 
 def test_backfill_of_three_missing_days(cluster, extract: Callable[[str], Path], tmp_path: Path) -> None:
@@ -85,11 +106,10 @@ def test_backfill_of_three_missing_days(cluster, extract: Callable[[str], Path],
     missing = [line for line in lines[1:] if line.startswith(tuple(days))]
     present = [line for line in lines[1:] if not line.startswith(tuple(days))]
     assert missing
-    cluster.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
     for name, part in (("crashes_2022-01.csv", present), ("crashes_late.csv", missing)):
         (tmp_path / name).write_text(lines[0] + "".join(part))
         shutil.copystat(extract("crashes_2022-01.csv"), tmp_path / name)
-    cluster.run("scripts/land", tmp_path / "crashes_2022-01.csv")
+    cluster.land_anew(tmp_path / "crashes_2022-01.csv")
     cluster.run("scripts/trigger")
     assert cluster.lake.contents() != whole
     cluster.run("scripts/land", tmp_path / "crashes_late.csv")

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from lake import REPOSITORY
 
 ROWS = 2_000_000  # stages of some seconds each: time enough to strike
+
+# A stage that takes longer than it may, put beside the pipeline's DAG for the time of a test.
+SLEEPER = """
+from datetime import timedelta
+
+from airflow.sdk import DAG
+from collisions_operators.pod import PodStageOperator
+
+with DAG("sleeper", schedule=None):
+    PodStageOperator(
+        task_id="sleep",
+        cmds=["python", "-c", "import time; time.sleep(600)"],
+        arguments=[],
+        execution_timeout=timedelta(seconds=15),
+        retries=0,
+    )
+"""
 
 pytestmark = pytest.mark.usefixtures("undisturbed_after")
 
@@ -22,8 +42,7 @@ def undisturbed(cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     folder = tmp_path_factory.mktemp("landing")
     days = ("--start", "2022-01-01", "--end", "2024-01-01", "--split", "year")
     cluster.run(sys.executable, "scripts/sample", "--rows", str(ROWS), *days, folder)
-    cluster.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
-    cluster.run("scripts/land", *sorted(folder.rglob("*.csv")))
+    cluster.land_anew(*sorted(folder.rglob("*.csv")))
     assert cluster.finish(cluster.start()) == "success"
     return cluster.lake.contents()
 
@@ -66,6 +85,64 @@ def test_stage_pod_out_of_memory(cluster) -> None:
     assert "OOMKilled: more than its memory limit of 2Gi" in log
 
 
+def test_operator_stops_a_task_and_clears_it(cluster, tmp_path: Path) -> None:
+    """Set to failed, a running task stays failed, its pod goes, nothing follows. Cleared, scripts/logs follows it."""
+    run_id = cluster.start()
+    with cluster.held(run_id, "transform_clean") as pod:
+        task = f"dagRuns/{quote(run_id)}/taskInstances/transform_clean"
+        cluster.airflow.send("PATCH", task, {"new_state": "failed"})
+        assert cluster.finish(run_id) == "failed"
+        cluster.until(lambda: pod not in cluster.stage_pods(), "the stopped task's pod is gone")
+    states = [task["state"] for task in cluster.airflow.tasks(run_id)]
+    assert states == ["success", "failed", "upstream_failed", "upstream_failed"]
+    assert "shouldn't be running anymore" in cluster.log(run_id, "transform_clean")
+
+    cluster.clear(run_id)
+    said = tmp_path / "said"
+    with cluster.held(run_id, "transform_clean"), said.open("w") as file:
+        logs = subprocess.Popen(["scripts/logs", "transform_clean"], cwd=REPOSITORY, stdout=file)
+        cluster.until(lambda: "transform_clean crashes: scope" in said.read_text(), "the stage's first line", 60)
+        assert cluster.task(run_id, "transform_clean")["state"] == "running"
+    assert logs.wait(timeout=120) == 0
+    assert "transform_clean crashes: rows in" in said.read_text()
+    assert cluster.finish(run_id) == "success"
+
+
+@pytest.fixture
+def sleeper(cluster) -> Iterator[str]:
+    """Where the API has a DAG whose only task takes longer than it may."""
+    execute = ("-n", "airflow", "exec", "-i")
+    scheduler = (*execute, "airflow-scheduler-0", "-c", "scheduler", "--")
+    processor = (*execute, "deployment/airflow-dag-processor", "--")
+    path, dag = "/opt/airflow/dags/sleeper.py", "/api/v2/dags/sleeper"
+    for where in (scheduler, processor):
+        cluster.kubectl(*where, "sh", "-c", f"cat > {path}", stdin=SLEEPER)
+    cluster.kubectl(*processor, "airflow", "dags", "reserialize")
+    try:
+        cluster.airflow.send("PATCH", dag, {"is_paused": False})
+        yield dag
+    finally:
+        for where in (scheduler, processor):
+            cluster.kubectl(*where, "rm", path)
+        cluster.airflow.send("DELETE", dag, {})
+
+
+def test_stage_outlives_its_timeout(cluster, sleeper: str) -> None:
+    """The task fails and names the timeout, and its pod does not run on."""
+    run_id = cluster.airflow.send("POST", f"{sleeper}/dagRuns", {"logical_date": None})["dag_run_id"]
+    task = f"{sleeper}/dagRuns/{quote(run_id)}/taskInstances/sleep"
+
+    def running() -> str | None:
+        pods = cluster.stage_pods().items()
+        return next((name for name, phase in pods if name.startswith("sleep-") and phase == "Running"), None)
+
+    pod = cluster.until(running, "the sleeping pod")
+    cluster.until(lambda: cluster.airflow.get(task)["state"] in ("success", "failed"), "the task's end")
+    assert cluster.airflow.get(task)["state"] == "failed"
+    assert "AirflowTaskTimeout" in json.dumps(cluster.airflow.get(f"{task}/logs/1", full_content="true"))
+    cluster.until(lambda: pod not in cluster.stage_pods(), "the pod is gone", 30)
+
+
 def test_minio_away_for_a_minute(cluster) -> None:
     """The store is gone for a minute in the middle of a run: transient, retried, green."""
     run_id = cluster.start()
@@ -76,6 +153,7 @@ def test_minio_away_for_a_minute(cluster) -> None:
     assert cluster.finish(run_id) == "success"
     attempts = tries(cluster, run_id)
     retried = [stage for stage, number in attempts.items() if number > 1]
+    assert retried
     for stage in retried:
         assert "transient fault" in cluster.log(run_id, stage)
 
@@ -103,6 +181,20 @@ def test_scheduler_killed_without_grace(cluster) -> None:
     cluster.running_pod(run_id, "transform_clean")
     cluster.kubectl("-n", "airflow", "delete", "pod", "airflow-scheduler-0", "--force", "--grace-period=0")
     assert cluster.finish(run_id) == "success"
+
+
+def test_stage_fails_while_its_task_is_dead(cluster) -> None:
+    """A stage fails while nobody watches: the next try says how and keeps its pod, the one after that succeeds."""
+    run_id = cluster.start()
+    scheduler = cluster.container("airflow", "airflow-scheduler-0", "scheduler")
+    with cluster.held(run_id, "transform_clean") as pod:
+        cluster.kubectl("-n", "airflow", "delete", "pod", "airflow-scheduler-0", "--force", "--grace-period=0")
+        cluster.until(lambda: scheduler not in cluster.ctr("tasks", "list", "--quiet"), "the scheduler is dead")
+        cluster.kubectl("-n", "collisions", "exec", pod, "--", "python", "-c", "import os; os.kill(1, 15)")
+    cluster.until(lambda: cluster.stage_pods().get(pod) == "Failed", "the stage has failed", 30)
+    assert cluster.finish(run_id) == "success"
+    assert "was killed by SIGTERM" in cluster.log(run_id, "transform_clean", 2)
+    assert cluster.stage_pods().get(pod) == "Failed"  # kept for a look
 
 
 def test_helm_upgrade(cluster, tmp_path: Path) -> None:
@@ -133,8 +225,8 @@ def test_bad_csv(cluster) -> None:
 
 
 @pytest.fixture
-def wrong_credentials(cluster) -> Iterator[None]:
-    """The stages' secret key is wrong for a while."""
+def wrong_credentials(cluster) -> Iterator[Callable[[], None]]:
+    """The stages' secret key is wrong, until this is called."""
 
     def put(value: str) -> None:
         patch = {"data": {"COLLISIONS_S3_SECRET_KEY": base64.b64encode(value.encode()).decode()}}
@@ -142,16 +234,19 @@ def wrong_credentials(cluster) -> Iterator[None]:
 
     right = cluster.secret("collisions", "stage-store")["COLLISIONS_S3_SECRET_KEY"]
     put("wrong" + right)
-    yield
+    yield lambda: put(right)
     put(right)
 
 
-def test_wrong_credentials(cluster, wrong_credentials: None, request: pytest.FixtureRequest) -> None:
-    """MinIO turns the stages away: settings, so no retry, and the error says whose."""
+def test_wrong_credentials(cluster, wrong_credentials: Callable[[], None]) -> None:
+    """MinIO turns the stages away: settings, so no retry, and the error says whose; put right and cleared, green."""
     run_id = cluster.start()
     assert cluster.finish(run_id) == "failed"
     assert tries(cluster, run_id)["ingest_raw"] == 1
     assert "COLLISIONS_S3_" in cluster.log(run_id, "ingest_raw")
+    wrong_credentials()
+    cluster.clear(run_id)
+    assert cluster.finish(run_id) == "success"
 
 
 def test_image_missing(cluster) -> None:
@@ -160,8 +255,7 @@ def test_image_missing(cluster) -> None:
     airflow_image = pod["spec"]["containers"][0]["image"]
     inspect = cluster.run("docker", "inspect", airflow_image, "--format", "{{json .Config.Env}}")
     image = next(word.split("=", 1)[1] for word in json.loads(inspect) if word.startswith("COLLISIONS_STAGE_IMAGE="))
-    node = ("docker", "exec", "collisions-control-plane", "ctr", "--namespace", "k8s.io", "images")
-    cluster.run(*node, "rm", f"docker.io/library/{image}")
+    cluster.ctr("images", "rm", f"docker.io/library/{image}")
     try:
         run_id = cluster.start()
         cluster.until(lambda: cluster.task(run_id, "ingest_raw")["try_number"], "the first try")

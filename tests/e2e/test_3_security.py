@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from lake import crashes_csv, rows
 from minio import Minio
 
 PROBE = """
@@ -51,6 +52,20 @@ def stage_image(cluster) -> str:
         "docker", "inspect", job["spec"]["containers"][0]["image"], "--format", "{{json .Config.Env}}"
     )
     return next(e.split("=", 1)[1] for e in json.loads(environment) if e.startswith("COLLISIONS_STAGE_IMAGE="))
+
+
+@pytest.fixture(scope="module")
+def real(cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict]:
+    """A run of the pipeline on a few rows: its id, and one of its pods as Kubernetes has it."""
+    file = tmp_path_factory.mktemp("landing") / "crashes_few.csv"
+    file.write_text(crashes_csv(rows(100)))
+    cluster.land_anew(file)
+    cluster.settle()
+    old = cluster.stage_pods()
+    run_id = cluster.start()
+    new = cluster.until(lambda: [pod for pod in cluster.pods() if pod["metadata"]["name"] not in old], "a stage's pod")
+    assert cluster.finish(run_id) == "success"
+    return run_id, new[0]
 
 
 def probe(image: str, **metadata: dict[str, str]) -> dict:
@@ -111,6 +126,27 @@ def test_a_pod_without_the_label_reaches_not_even_minio(cluster, stage_image: st
     assert said["kubernetes"] != "200"
 
 
+def test_the_pipelines_own_pods_are_as_closed(real: tuple[str, dict]) -> None:
+    """No root, no token, no rights, nothing to write to, not more than a share of the node, no setting by value."""
+    spec = real[1]["spec"]
+    [container] = spec["containers"]
+    assert "initContainers" not in spec
+    assert spec["serviceAccountName"] == "stage"
+    assert spec["automountServiceAccountToken"] is False
+    security = spec["securityContext"] | container["securityContext"]
+    assert security["runAsNonRoot"] is True
+    assert security["readOnlyRootFilesystem"] is True
+    assert security["allowPrivilegeEscalation"] is False
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    for kind in ("requests", "limits"):
+        assert {"cpu", "memory"} <= container["resources"][kind].keys()
+    assert not container.get("env")
+    assert container["envFrom"] == [
+        {"configMapRef": {"name": "stage-settings"}},
+        {"secretRef": {"name": "stage-store"}},
+    ]
+
+
 @pytest.mark.parametrize("namespace", ["collisions", "airflow"])
 def test_privileged_pods_are_refused(cluster, namespace: str) -> None:
     """Pod Security "restricted" is enforced."""
@@ -150,7 +186,7 @@ def test_rights_of_the_scheduler_and_of_stages(cluster) -> None:
 def other_bucket(cluster) -> Iterator[str]:
     """Another bucket on the same server, with an object in it."""
     keys = cluster.secret("collisions", "minio-root")
-    root = Minio("127.0.0.1:9000", keys["MINIO_ROOT_USER"], keys["MINIO_ROOT_PASSWORD"], secure=False)
+    root = Minio(cluster.minio, keys["MINIO_ROOT_USER"], keys["MINIO_ROOT_PASSWORD"], secure=False)
     root.make_bucket("other")
     root.put_object("other", "secret.txt", io.BytesIO(b"x"), 1)
     yield "other"
@@ -161,7 +197,7 @@ def other_bucket(cluster) -> Iterator[str]:
 def test_minio_user_has_the_lake_alone(cluster, other_bucket: str) -> None:
     """It can neither see nor touch another bucket, nor make or delete one, nor administer."""
     keys = cluster.secret("collisions", "stage-store")
-    user = Minio("127.0.0.1:9000", keys["COLLISIONS_S3_ACCESS_KEY"], keys["COLLISIONS_S3_SECRET_KEY"], secure=False)
+    user = Minio(cluster.minio, keys["COLLISIONS_S3_ACCESS_KEY"], keys["COLLISIONS_S3_SECRET_KEY"], secure=False)
     assert [bucket.name for bucket in user.list_buckets()] == ["collisions"]
     for forbidden in (
         lambda: list(user.list_objects(other_bucket)),
@@ -176,11 +212,11 @@ def test_minio_user_has_the_lake_alone(cluster, other_bucket: str) -> None:
             forbidden()
 
 
-def test_secrets_are_nowhere_else(cluster) -> None:
+def test_secrets_are_nowhere_else(cluster, real: tuple[str, dict]) -> None:
     """No secret's value stands in a pod's spec, in Helm's release, in a task's log or in what scripts/up wrote."""
-    assert cluster.finish(cluster.start()) == "success"
-    run_id = cluster.airflow.get("dagRuns", order_by="-id", limit=1)["dag_runs"][0]["dag_run_id"]
+    run_id, pod = real
     places = {
+        "stage pod": json.dumps(pod),
         "pods": cluster.kubectl("get", "pods,jobs,configmaps,statefulsets,deployments", "-A", "-o", "yaml"),
         "release": cluster.run("helm", "--kube-context", "kind-collisions", "-n", "airflow", "get", "all", "airflow"),
         "task log": cluster.log(run_id, "ingest_raw"),

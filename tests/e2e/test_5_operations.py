@@ -16,8 +16,7 @@ BLOCKS = re.findall(r"```bash\n(.*?)```", (REPOSITORY / "docs/operations.md").re
 @pytest.fixture(scope="module", autouse=True)
 def january(cluster, extract: Callable[[str], object]) -> None:
     """An empty lake, then the real January 2022, run once."""
-    cluster.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
-    cluster.run("scripts/land", extract("crashes_2022-01.csv"))
+    cluster.land_anew(extract("crashes_2022-01.csv"))
     assert "run success" in cluster.run("scripts/trigger")
 
 
