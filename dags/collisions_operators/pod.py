@@ -144,8 +144,9 @@ class StagePodManager(PodManager):
     def read_pod_logs(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         """The log's lines, each with a mark of ours behind it: the provider logs a line only once the next has come."""
         for line in super().read_pod_logs(*args, **kwargs):
-            yield line
-            yield line.partition(b" ")[0] + f" {LINE_ENDS}\n".encode()
+            if line:  # the stream's end comes as a line too
+                yield line
+                yield line.partition(b" ")[0] + f" {LINE_ENDS}\n".encode()
 
     def _log_message(self, message: str, *_: Any) -> None:
         if message != LINE_ENDS:

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,9 @@ def ready(url: str) -> bool:
         return False
 
 
-def test_log_in_grid_and_task_log(cluster, browser: Browser, tmp_path: Path) -> None:
+def test_log_in_grid_and_task_log(cluster, browser: Browser, extract: Callable[[str], Path], tmp_path: Path) -> None:
     """Log in, see the run and its tasks in the grid, read a task's summary line in its log."""
+    cluster.land_anew(extract("crashes_2022-01.csv"))
     run_id = cluster.start()
     assert cluster.finish(run_id) == "success"
     login = cluster.secret("airflow", "airflow-admin")
