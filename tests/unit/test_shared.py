@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import pty
 import signal
+import sys
+import termios
 from contextlib import redirect_stderr
 from datetime import date
 from unittest import mock
@@ -180,6 +184,19 @@ def test_no_progress_bar_but_on_a_terminal() -> None:
     with redirect_stderr(io.StringIO()) as log:
         assert list(logs.progress([1, 2], 2, "work")) == [1, 2]
     assert log.getvalue() == ""
+
+
+def test_a_progress_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    os.set_blocking(ours, False)
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert list(logs.progress([1, 2], 2, "work")) == [1, 2]
+        shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert shown.lstrip("\r").startswith("work:   0%")
+    assert "month" in shown
 
 
 def test_parallel_keeps_the_order_and_ends_at_the_first_error() -> None:
