@@ -80,7 +80,7 @@ def test_what_is_missing_is_said_at_once(up: Up, changed: dict[str, str | None],
         ({"kubectl": 'case "$*" in *apply*) exit 1 ;; esac'}, "namespaces, access, limits, network policies, secrets"),
         ({"kubectl": 'case "$*" in *statefulset/minio*) exit 1 ;; esac'}, "MinIO with its bucket and user, Postgres"),
         ({"kubectl": 'case "$*" in *airflow-scheduler*) exit 1 ;; esac'}, "Airflow, by Helm"),
-        ({"helm": 'case "$*" in *version*) echo v3.22.0 ;; *upgrade*) exit 1 ;; esac'}, "Airflow, by Helm"),
+        ({"helm": 'case "$*" in version*) echo v3.22.0 ;; *upgrade*) exit 1 ;; esac'}, "Airflow, by Helm"),
     ],
 )
 def test_the_first_failure_ends_it(up: Up, changed: dict[str, str], step: str) -> None:
