@@ -197,6 +197,18 @@ def test_stage_fails_while_its_task_is_dead(cluster) -> None:
     assert cluster.stage_pods().get(pod) == "Failed"  # kept for a look
 
 
+def test_kubernetes_api_restarts(cluster) -> None:
+    """The API server dies and comes back under a running stage: its pod runs on, and so does its task."""
+    run_id = cluster.start()
+    with cluster.held(run_id, "transform_clean"):
+        api = cluster.container("kube-system", "kube-apiserver-collisions-control-plane", "kube-apiserver")
+        cluster.ctr("tasks", "kill", "--signal", "SIGKILL", api)
+        cluster.until(lambda: api not in cluster.ctr("tasks", "list", "--quiet"), "the API server is dead")
+        cluster.until(lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok", "it is back")
+    assert cluster.finish(run_id) == "success"
+    assert set(tries(cluster, run_id).values()) == {1}
+
+
 def test_helm_upgrade(cluster, tmp_path: Path) -> None:
     """A release that replaces every pod of Airflow while a stage runs."""
     run_id = cluster.start()
