@@ -287,11 +287,11 @@ def run(job: Job) -> None:
     job.claim("clean", job.dataset)
     inputs = job.require("ingest_raw", "raw", [job.dataset])
     sources, _ = load_sources(job.store, job.dataset)
-    covering = covering_sources(sources.values())
     months: dict[str, list[ObjectInfo]] = {}
     for info in inputs.values():
         months.setdefault(layers.month_of(info.key) or "", []).append(info)
     sizes = {month: sum(info.size for info in months[month]) for month in sorted(months)}
+    covering = covering_sources(sources.values(), months)
     unquarantined = set(job.quarantine())  # what an earlier run set aside and this one does not
 
     def transform(batch: list[str]) -> tuple[Ledger, Counter[str], list[Output]]:
@@ -328,16 +328,20 @@ def run(job: Job) -> None:
     job.finish(ledger)
 
 
-def covering_sources(sources: Iterable[Source]) -> list[Source]:
-    """The sources that declare to cover an interval, but for those of which a row could not be read: it may be any."""
+def covering_sources(sources: Iterable[Source], months: Iterable[str]) -> list[Source]:
+    """The sources that declare to cover days of these months, but for those with a row that could not be read: any may
+    be that row.
+    """
     covering = []
     for source in sources:
-        if source.covers_start and source.quarantined:
+        if not any(_covers(source, month) for month in months):
+            continue
+        if source.quarantined:
             log.warning(
                 "%s: withdraws nothing of [%s, %s), which it covers: %d of its rows could not be read",
                 *(source.key, source.covers_start, source.covers_end, sum(source.quarantined.values())),
             )
-        elif source.covers_start:
+        else:
             covering.append(source)
     return covering
 

@@ -9,7 +9,7 @@ from stages.shared import layers
 from stages.shared.errors import PreconditionFailed
 from stages.shared.object_store import ObjectInfo, ObjectStore
 
-RAW_FORMAT = 2  # raise it when the same landed file must be read anew by newer code
+RAW_FORMAT = 3  # raise it when the same landed file must be read anew by newer code
 
 
 @dataclass
