@@ -27,10 +27,9 @@ from stages.shared.logs import log, progress
 from stages.shared.manifest import Job, Ledger, Output
 from stages.shared.object_store import ObjectInfo
 from stages.shared.parallel import BATCH_BYTES, batches, parallel
-from stages.shared.sources import Source, load_sources
+from stages.shared.sources import PROVENANCE, Source, load_sources
 from stages.shared.tables import read_parquet, stacked, to_parquet, with_month
 
-PROVENANCE = {"_source": "source", "_line": "source_line", "_extracted_at": "extracted_at"}
 # No extract is older than the data set's first publication; an earlier time is that of a clock that was reset.
 FIRST_PUBLISHED = datetime(2014, 4, 28, tzinfo=UTC)
 STREETS = ["on_street_name", "cross_street_name", "off_street_address"]

@@ -21,10 +21,10 @@ import pyarrow.csv
 
 from stages.datasets import crashes
 from stages.shared.errors import SourceError
+from stages.shared.sources import PROVENANCE
 from stages.shared.tables import repeats
 
 BLOCK_BYTES = 16 << 20
-RESERVED = {"_source", "_line", "_extracted_at"}  # the provenance of a raw row
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
 OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive",
@@ -108,7 +108,7 @@ def read_header(source: str, content: BinaryIO) -> Header:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise SourceError(source, 1, f"columns stand twice: {', '.join(twice)}")
-    ours = sorted(RESERVED.intersection(columns))
+    ours = sorted(PROVENANCE.keys() & set(columns))
     if ours:
         raise SourceError(source, 1, f"columns have names of the raw layer's own: {', '.join(ours)}; rename them")
     return Header(columns, form, [name for name in columns if name not in names], len(first))

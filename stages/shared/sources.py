@@ -9,6 +9,8 @@ from stages.shared import layers
 from stages.shared.errors import PreconditionFailed
 from stages.shared.object_store import ObjectInfo, ObjectStore
 
+# Where a raw row came from: columns beside the published ones → their names from the clean layer on.
+PROVENANCE = {"_source": "source", "_line": "source_line", "_extracted_at": "extracted_at"}
 RAW_FORMAT = 3  # raise it when the same landed file must be read anew by newer code
 
 
