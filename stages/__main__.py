@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import os
 import signal
 import sys
 import traceback
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from stages.shared import logs
-from stages.shared.errors import ConfigError, StageError, TransientError
-from stages.shared.layers import Scope
+from stages import datasets, logs
+from stages.errors import ConfigError, StageError, TransientError
+from stages.lake.scope import Scope
+
+if TYPE_CHECKING:
+    from stages.datasets.dataset import Dataset
+    from stages.lake.store import ObjectStore
 
 STAGES = {
     "ingest_raw": "landed CSV → raw parquet, split by month, every column text",
@@ -21,7 +27,6 @@ STAGES = {
     "transform_curated": "clean → curated: one vocabulary, derived columns, references checked",
     "model_analytics": "curated → the DuckDB warehouse: facts and dimensions, checked, then published whole",
 }
-DATASETS = ["crashes"]
 DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ETIMEDOUT, errno.ESTALE}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 EXIT_CODES = """\
@@ -42,11 +47,11 @@ def day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date of the form YYYY-MM-DD") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MM-DD") from None
 
 
-def parser() -> Parser:
-    """The command line's arguments."""
+def parser(names: Sequence[str]) -> Parser:
+    """The command line's arguments; `names` are the datasets there are."""
     stages = "\n".join(f"  {name:18} {does}" for name, does in STAGES.items())
     made = Parser(
         prog="python -m stages",
@@ -55,63 +60,68 @@ def parser() -> Parser:
         epilog=EXIT_CODES,
     )
     made.add_argument("stage", choices=STAGES, metavar="STAGE", help="one of the stages above")
+    made.add_argument("--start", type=day, metavar="YYYY-MM-DD", help="first date of the scope; default: the earliest")
+    made.add_argument("--end", type=day, metavar="YYYY-MM-DD", help="day after the last date; default: open")
     made.add_argument(
-        "--start", type=day, metavar="YYYY-MM-DD", help="first crash date of the scope; default: the earliest"
-    )
-    made.add_argument("--end", type=day, metavar="YYYY-MM-DD", help="day after the last crash date; default: open")
-    made.add_argument(
-        "--dataset",
-        nargs="+",
-        choices=DATASETS,
-        default=DATASETS,
-        metavar="NAME",
-        help=f"default: {' '.join(DATASETS)}",
+        "--dataset", nargs="+", choices=names, default=names, metavar="NAME", help=f"default: all ({' '.join(names)})"
     )
     made.add_argument(
-        "--run-id", metavar="ID", help="ties the four stages of a run together; default: made of the scope"
+        "--run-id", metavar="ID", help="ties the four stages of a run together; default: derived from the scope"
     )
     return made
 
 
-def run(arguments: list[str]) -> None:
+def run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    registry: Sequence[Dataset] | None,
+    store: ObjectStore | None,
+) -> None:
     """Run one stage; raises StageError and whatever the system raises."""
-    given = parser().parse_args(arguments)
+    names = datasets.names() if registry is None else [dataset.name for dataset in registry]
+    given = parser(names).parse_args(arguments)
     if given.start and given.end and given.start >= given.end:
         raise ConfigError(f"--start {given.start} is not before --end {given.end}: the scope [start, end) is empty")
     scope = Scope(given.start, given.end)
     run_id = given.run_id or f"by-hand_{given.start or 'first'}_{given.end or 'last'}"
 
-    from stages.shared.manifest import Job
-    from stages.shared.object_store import open_store
-    from stages.shared.settings import Settings
+    from stages.lake.job import Run
+    from stages.lake.store import open_store
+    from stages.settings import Settings
 
-    settings = Settings.from_environment()
-    stage = importlib.import_module(f"stages.{given.stage}")
-    store = open_store(settings)
-    for dataset in given.dataset:
-        job = Job(store, settings, given.stage, dataset, scope, run_id)
-        job.begin()
-        stage.run(job)
+    settings = Settings.from_environment(environment)
+    this = Run(store or open_store(settings), settings, scope, run_id)
+    chosen = [dataset for dataset in registry or datasets.registry() if dataset.name in given.dataset]
+    importlib.import_module(f"stages.{given.stage}").run(this, chosen)
 
 
 def stop(number: int, _frame: object) -> NoReturn:
-    """End promptly when told to: the first process of a container would ignore the signal otherwise."""
+    """End promptly when asked to: the first process of a container would ignore the signal otherwise."""
     logs.log.error("ended by %s; what was published is unchanged", signal.Signals(number).name)
     raise SystemExit(128 + number)
 
 
-def main() -> int:
-    """Run, and turn what went wrong into a last log line and an exit code."""
+def main(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    registry: Sequence[Dataset] | None = None,
+    store: ObjectStore | None = None,
+) -> int:
+    """Run a stage, and turn what went wrong into a last log line and an exit code.
+
+    The datasets are all there are unless `registry` says otherwise, the store the one that the settings name.
+    """
     logs.set_up()
     try:
-        run(sys.argv[1:])
+        run(arguments, environment, registry, store)
     except StageError as error:
         logs.log.error("%s", error)
         return error.exit_code
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in DISK_FAULTS:
-            logs.log.error("%s%s; free some room or mend the disk, then run again", error.strerror, where)
+            logs.log.error("%s%s; free some room or fix the disk, then run again", error.strerror, where)
             return TransientError.exit_code
         if error.errno in NOT_ALLOWED:
             logs.log.error("%s%s; the lake and the scratch folder must be writable", error.strerror, where)
@@ -126,7 +136,7 @@ def main() -> int:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, stop)
     try:
-        code = main()
+        code = main(sys.argv[1:], os.environ)
     except Exception as error:
         for line in traceback.format_exc().splitlines():
             logs.log.error("%s", line)

@@ -19,13 +19,14 @@ from typing import Any
 
 import duckdb
 
-from stages.shared import layers
-from stages.shared.errors import ContractError, ObjectMissing, TransientError
-from stages.shared.logs import log, progress
-from stages.shared.manifest import Job, Ledger, Output
-from stages.shared.object_store import ObjectInfo
-from stages.shared.parallel import parallel, workers
-from stages.shared.sources import load_sources
+from stages.errors import ContractError, ObjectMissing, TransientError
+from stages.lake import keys
+from stages.lake.job import Job, Output
+from stages.lake.ledger import Ledger
+from stages.lake.sources import load_sources
+from stages.lake.store import ObjectInfo
+from stages.logs import log, progress
+from stages.parallel import parallel, workers
 
 SQL = Path(__file__).parent / "sql"
 CURATED = ["collisions", "collision_vehicles"]
@@ -98,17 +99,21 @@ def record_runs(warehouse: duckdb.DuckDBPyConnection, manifests: list[dict[str, 
 
 def record_this(warehouse: duckdb.DuckDBPyConnection, job: Job, ledger: Ledger) -> None:
     """This stage's own rows of meta_stages and meta_rules; the size of a file that is being written is unknown."""
-    this = {"run_id": job.run_id, "stage": job.stage, "dataset": job.dataset}
+    this = {"run_id": job.run.run_id, "stage": job.stage, "dataset": job.dataset}
     row = {**this, **asdict(ledger), "files": 1}
     row |= {"started_at": _utc(job.started_at.isoformat()), "seconds": round(time.monotonic() - job.started, 3)}
-    record(warehouse, "meta_stages", [row | {"image": job.settings.image, "code_version": job.settings.code_version}])
+    record(
+        warehouse,
+        "meta_stages",
+        [row | {"image": job.run.settings.image, "code_version": job.run.settings.code_version}],
+    )
     record(warehouse, "meta_rules", [{**this, "rule": rule, "rows": count} for rule, count in job.rules.items()])
 
 
 def record_sources(warehouse: duckdb.DuckDBPyConnection, job: Job) -> None:
     """meta_sources: the landed files that the raw layer has read."""
     rows = []
-    for source in load_sources(job.store, job.dataset)[0].values():
+    for source in load_sources(job.store, job.dataset, MADE)[0].values():
         row = {**asdict(source), "dataset": job.dataset, "file": source.key, "bytes": source.size}
         row |= {"extracted_at": _utc(source.extracted_at), "quarantined": sum(source.quarantined.values())}
         row |= {"unknown_columns": ", ".join(source.unknown_columns)}
@@ -137,15 +142,15 @@ def check(warehouse: duckdb.DuckDBPyConnection) -> None:
 
 def read_manifests(job: Job) -> list[dict[str, Any]]:
     """Every stage's manifest of every run, this run's model_analytics excepted (it is not done)."""
-    keys = [
-        info.key for info in job.store.list(layers.RUNS) if info.key.endswith(".json") and info.key != job.manifest_key
+    found = [
+        info.key for info in job.store.list(keys.RUNS) if info.key.endswith(".json") and info.key != job.manifest_key
     ]
-    return [json.loads(content) for content in parallel(job.store.read, keys)]
+    return [json.loads(content) for content in parallel(job.store.read, found)]
 
 
 def list_curated(job: Job) -> dict[str, list[ObjectInfo]]:
     """The curated layer's objects, by table."""
-    return {table: job.store.list(layers.layer("curated", table)) for table in CURATED}
+    return {table: job.store.list(keys.layer("curated", table)) for table in CURATED}
 
 
 def etags(objects: dict[str, list[ObjectInfo]]) -> dict[str, str]:
@@ -177,10 +182,13 @@ def undisturbed(job: Job) -> Iterator[None]:
         raise failed
 
 
-def run(job: Job) -> None:
+def run(this, datasets) -> None:
     """Build the warehouse from the curated layer and publish it, unless another run has published meanwhile."""
+    job = Job.begin(this, "model_analytics", datasets[0].name)
+    global MADE
+    MADE = datasets[0].made_by
     job.require("transform_curated", "curated", CURATED)
-    published = job.store.head(layers.WAREHOUSE)  # before the layer is listed: what is built is at least as new
+    published = job.store.head(keys.WAREHOUSE)  # before the layer is listed: what is built is at least as new
     objects = list_curated(job)
     if not objects["collisions"]:
         log.warning("%s: the curated layer is empty: no run has had rows in its scope; nothing to publish", job.what)
@@ -214,10 +222,10 @@ def run(job: Job) -> None:
                 warehouse.execute("checkpoint")  # into the one file; closing would do so too, but keep a failure quiet
             if Path(f"{built}.wal").exists():
                 raise ContractError(f"{job.what}: {built} was not written whole; nothing is published")
-        etag = job.store.put(layers.WAREHOUSE, built, expect=published.etag if published else None)
-        job.outputs = [Output(layers.WAREHOUSE, etag, rows_out, built.stat().st_size)]
+        etag = job.store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
+        job.outputs = [Output(keys.WAREHOUSE, etag, rows_out, built.stat().st_size)]
     job.finish(Ledger(rows_in, rows_out, superseded=superseded))
-    log.info("%s: published %s", job.what, job.store.describe(layers.WAREHOUSE))
+    log.info("%s: published %s", job.what, job.store.describe(keys.WAREHOUSE))
 
 
 def _number(warehouse: duckdb.DuckDBPyConnection, sql: str) -> int:

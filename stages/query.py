@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from stages.errors import ConfigError, ObjectMissing, StageError
+from stages.settings import Settings
 from stages.shared import layers, logs
-from stages.shared.errors import ConfigError, ObjectMissing, StageError
 from stages.shared.object_store import open_store
-from stages.shared.settings import Settings
 
 QUERIES = Path(__file__).parent / "sql" / "queries"
 

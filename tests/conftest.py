@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import runpy
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from collisions_ops.sample import main as generate
 from lake import REPOSITORY, Lake
 from s3_server import S3Server, find_server
 
@@ -68,12 +68,11 @@ def extract() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Path]]:
     """Generated landing files, by the options of scripts/sample; each set is made once."""
-    generate = runpy.run_path(str(REPOSITORY / "scripts/sample"))["main"]
 
     @cache
     def files(*options: str) -> list[Path]:
         folder = tmp_path_factory.mktemp("sample")
-        generate([*options, str(folder)])
-        return sorted(folder.glob("*.csv"))
+        generate([*options, "--dataset=crashes", str(folder)])
+        return sorted(folder.glob("crashes/*.csv"))
 
     return files

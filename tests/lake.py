@@ -9,12 +9,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import duckdb
 import pyarrow as pa
@@ -22,14 +21,17 @@ import pyarrow.parquet as pq
 from warehouse import contents
 
 from stages import __main__ as command_line
-from stages.datasets import crashes
-from stages.shared import layers
-from stages.shared.object_store import FolderStore, ObjectStore, open_store
-from stages.shared.settings import Settings
+from stages.datasets.crashes import DATASET
+from stages.datasets.dataset import Dataset
+from stages.lake import keys
+from stages.lake.store import ObjectInfo, ObjectStore, open_store
+from stages.lake.store.folder import FolderStore
+from stages.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAGES = list(command_line.STAGES)
-PUBLISHED = layers.WAREHOUSE
+PUBLISHED = keys.WAREHOUSE
+PORTAL = list(DATASET.forms["portal"])
 
 
 @dataclass
@@ -47,7 +49,8 @@ class Outcome:
 class Lake:
     """A folder or a bucket, by its COLLISIONS_* settings."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, datasets: Sequence[Dataset] | None = None, **settings: str) -> None:
+        self.datasets = datasets  # default: all there are
         self.environment = {f"COLLISIONS_{name.upper()}": value for name, value in settings.items()}
 
     @property
@@ -60,6 +63,7 @@ class Lake:
         name: str = "",
         extracted: datetime | None = None,
         covers: tuple[str, str] | None = None,
+        dataset: str = "crashes",
     ) -> None:
         """Land a file; a path keeps its name and, as its extraction time, its modification time."""
         if isinstance(content, Path):
@@ -67,7 +71,7 @@ class Lake:
             extracted = extracted or datetime.fromtimestamp(content.stat().st_mtime, UTC)
             content = content.read_bytes()
         content = content.encode() if isinstance(content, str) else content
-        key = layers.landing("crashes") + name
+        key = keys.landing(dataset) + name
         metadata = dict(zip(("covers-start", "covers-end"), covers, strict=True)) if covers else {}
         store = self.store
         if isinstance(store, FolderStore):
@@ -80,15 +84,14 @@ class Lake:
             stated = {"extracted-at": extracted.isoformat()} if extracted else {}
             store.put(key, content, metadata=metadata | stated)
 
-    def stage(self, name: str, *arguments: str, **settings: str) -> Outcome:
+    def stage(self, name: str, *arguments: str, store: ObjectStore | None = None, **settings: str) -> Outcome:
         """Run a stage by the command line's main(), in this process: the imports are paid for once."""
         log = io.StringIO()
-        with (
-            mock.patch.dict(os.environ, self._environment(settings), clear=True),
-            mock.patch.object(sys, "argv", ["stages", name, *arguments]),
-            contextlib.redirect_stderr(log),
-        ):
-            return Outcome(command_line.main(), log.getvalue())
+        with contextlib.redirect_stderr(log):
+            code = command_line.main(
+                [name, *arguments], self._environment(settings), registry=self.datasets, store=store
+            )
+        return Outcome(code, log.getvalue())
 
     def start(self, name: str, *arguments: str, **settings: str) -> subprocess.Popen[str]:
         """Start `python -m stages NAME` as a process of its own."""
@@ -167,6 +170,57 @@ class Lake:
         return sorted(found, key=lambda row: (row["source"], row["line"]))
 
 
+class WatchedStore(ObjectStore):
+    """A store that calls `then` once, at the first use of a verb on a key that begins with `prefix`: before it, or after."""
+
+    def __init__(self, store: ObjectStore, verb: str, prefix: str, then: Callable[[], None], after: bool = False) -> None:
+        self.store, self.verb, self.prefix, self.then, self.after = store, verb, prefix, then, after
+
+    def _call(self, verb: str, key: str, *arguments: Any, **options: Any) -> Any:
+        met = verb == self.verb and key.startswith(self.prefix)
+        if met:
+            self.verb = ""
+        if met and not self.after:
+            self.then()
+        answer = getattr(self.store, verb)(key, *arguments, **options)
+        if met and self.after:
+            self.then()
+        return answer
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        return self._call("list", prefix)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        return self._call("head", key)
+
+    def metadata(self, key: str) -> dict[str, str]:
+        return self._call("metadata", key)
+
+    def read(self, key: str) -> bytes:
+        return self._call("read", key)
+
+    def local(self, key: str) -> Any:
+        return self._call("local", key)
+
+    def put(self, key: str, data: bytes | Path, **options: Any) -> str:
+        return self._call("put", key, data, **options)
+
+    def delete(self, key: str) -> None:
+        self._call("delete", key)
+
+    def describe(self, key: str) -> str:
+        return self._call("describe", key)
+
+
+def failing(error: BaseException) -> Callable[[], None]:
+    """For a WatchedStore: raise that."""
+
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
 # --- small crashes files --------------------------------------------------------------------------
 
 ROW = {
@@ -178,7 +232,7 @@ ROW = {
     "LONGITUDE": "-73.9",
     "LOCATION": "(40.75, -73.9)",
     "ON STREET NAME": "MAIN STREET",
-    **{name: "0" for name in crashes.PORTAL if name.startswith("NUMBER OF")},
+    **{name: "0" for name in PORTAL if name.startswith("NUMBER OF")},
     "CONTRIBUTING FACTOR VEHICLE 1": "Unspecified",
     "COLLISION_ID": "",
     "VEHICLE TYPE CODE 1": "Sedan",
@@ -187,11 +241,11 @@ ROW = {
 
 def rows(count: int, first: int = 1, **changes: str) -> list[dict[str, str]]:
     """Sound portal rows with ids from `first` on; a column's name is given with `_` for its blanks."""
-    changed = {name: changes[key] for name in crashes.PORTAL if (key := name.replace(" ", "_")) in changes}
+    changed = {name: changes[key] for name in PORTAL if (key := name.replace(" ", "_")) in changes}
     return [ROW | {"COLLISION_ID": str(first + number)} | changed for number in range(count)]
 
 
-def crashes_csv(records: Sequence[dict[str, str]], columns: Sequence[str] = tuple(crashes.PORTAL)) -> str:
+def crashes_csv(records: Sequence[dict[str, str]], columns: Sequence[str] = tuple(PORTAL)) -> str:
     """The records as the portal's CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")

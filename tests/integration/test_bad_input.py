@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from lake import STAGES, Lake, crashes_csv, rows
+from lake import PORTAL, STAGES, Lake, WatchedStore, crashes_csv, failing, rows
 
-from stages.datasets import crashes
-
-COLUMNS = list(crashes.PORTAL)
+COLUMNS = PORTAL
 NOW = datetime(2024, 9, 16, tzinfo=UTC)
 SOUND = crashes_csv(rows(30))
 HEADER = SOUND.splitlines()[0]
@@ -28,9 +26,9 @@ ROW = SOUND.splitlines()[1]
 BAD_FILES = {
     "empty": ("", "the file is empty"),
     "blank lines only": ("\n\n\n", "line 1: no header in the first line"),
-    "no header": (SOUND.partition("\n")[2], "line 1: is no crashes file"),
-    "header without commas": ("CRASH DATE;CRASH TIME;BOROUGH\n1;2;3\n", "line 1: is no crashes file"),
-    "another table": ("UNIQUE_ID,PERSON_ID,PERSON_AGE\n1,2,3\n", "line 1: is no crashes file: none of its 3 columns"),
+    "no header": (SOUND.partition("\n")[2], "line 1: not a crashes file"),
+    "header without commas": ("CRASH DATE;CRASH TIME;BOROUGH\n1;2;3\n", "line 1: not a crashes file"),
+    "another table": ("UNIQUE_ID,PERSON_ID,PERSON_AGE\n1,2,3\n", "line 1: not a crashes file: none of its 3 columns"),
     "column missing": (
         crashes_csv(rows(3), [name for name in COLUMNS if name != "COLLISION_ID"]),
         "line 1: required columns are missing: COLLISION_ID (read as the portal form)",
@@ -414,7 +412,7 @@ def test_an_empty_first_run_publishes_nothing(folder_lake: Lake) -> None:
     ("arguments", "message"),
     [
         (["no_such_stage"], "no_such_stage"),
-        (["ingest_raw", "--start=yesterday"], "'yesterday' is no date"),
+        (["ingest_raw", "--start=yesterday"], "'yesterday' is not a date"),
         (["ingest_raw", "--start=2024-03-02", "--end=2024-03-01"], "is not before"),
         (["ingest_raw", "--dataset", "weather"], "weather"),
         (["ingest_raw", "--no-such-option"], "--no-such-option"),
@@ -434,14 +432,10 @@ def test_wrong_settings_are_named(folder_lake: Lake) -> None:
     assert "COLLISIONS_MAX_QUARANTINE_RATIO 'lots'" in done.last
 
 
-def test_a_lake_that_may_not_be_written_is_a_wrong_setting(folder_lake: Lake, monkeypatch) -> None:
+def test_a_lake_that_may_not_be_written_is_a_wrong_setting(folder_lake: Lake) -> None:
     folder_lake.land(SOUND, "a.csv")
-
-    def refuse(self: Path, data: bytes) -> int:
-        raise PermissionError(errno.EROFS, "Read-only file system", str(self))
-
-    monkeypatch.setattr(Path, "write_bytes", refuse)  # a test may run as root, who may write anywhere
-    done = folder_lake.stage("ingest_raw")
+    error = PermissionError(errno.EROFS, "Read-only file system", "/some/file")
+    done = folder_lake.stage("ingest_raw", store=WatchedStore(folder_lake.store, "put", "", failing(error)))
     assert done.code == 78
     assert "Read-only file system" in done.last
     assert "must be writable" in done.last

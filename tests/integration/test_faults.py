@@ -8,24 +8,21 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
-from lake import PUBLISHED, STAGES, Lake, crashes_csv, rows
+from lake import PUBLISHED, STAGES, Lake, WatchedStore, crashes_csv, failing, rows
 from s3_server import S3Server
 
-from stages import ingest_raw, model_analytics, transform_clean, transform_curated
-from stages.shared import logs
-from stages.shared.errors import TransientError
-from stages.shared.layers import Scope
-from stages.shared.manifest import Job
-from stages.shared.object_store import FolderStore
-from stages.shared.settings import Settings
+from stages import logs
+from stages.datasets import registry
+from stages.errors import TransientError
+from stages.lake.job import Run
+from stages.lake.scope import Scope
+from stages.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -193,13 +190,10 @@ def test_a_full_scratch_disk_is_transient(
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_disk_that_fails_is_transient(published_folder: Lake, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise OSError(number, "the disk says no", "/some/file")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FolderStore, "put", fail)
-        done = published_folder.stage("ingest_raw")
+def test_a_disk_that_fails_is_transient(published_folder: Lake, number: int) -> None:
+    error = OSError(number, "the disk says no", "/some/file")
+    store = WatchedStore(published_folder.store, "put", "", failing(error))
+    done = published_folder.stage("ingest_raw", store=store)
     assert done.code == 75
     assert "the disk says no (/some/file)" in done.last
 
@@ -241,22 +235,16 @@ def test_a_store_that_fails_in_the_middle_is_transient(
     server.stop()
 
 
-def test_an_error_in_one_partition_ends_the_stage(published: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_one_partition_ends_the_stage(published: Lake) -> None:
     """No partition fails unseen among the threads."""
-    read = transform_clean.read_parquet
-
-    def fail_once(store: object, key: str, *arguments: object) -> object:
-        if "2024-02" in key:
-            raise TransientError(f"{key}: broken off")
-        return read(store, key, *arguments)  # type: ignore[arg-type]
-
     published.run(stages=STAGES[:1])
-    with monkeypatch.context() as patch:
-        patch.setattr(transform_clean, "read_parquet", fail_once)
-        done = published.stage("transform_clean")
+    store = WatchedStore(
+        published.store, "read", "raw/crashes/crash_month=2024-02", failing(TransientError("broken off"))
+    )
+    done = published.stage("transform_clean", store=store)
     assert done.code == 75
     assert "broken off" in done.last
-    assert published.stage("transform_curated").code == 65  # no manifest was left
+    assert published.stage("transform_curated").code == 65  # no manifest was written
     published.run()
 
 
@@ -271,23 +259,13 @@ def test_an_error_in_one_partition_ends_the_stage(published: Lake, monkeypatch: 
     ],
     ids=["other months", "the same month"],
 )
-def test_of_two_runs_that_publish_at_once_neither_is_lost(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, scope: tuple[str, str], message: str
-) -> None:
-    """While one builds, the other publishes: the first must not write over it; its rerun has both."""
+def test_of_two_runs_that_publish_at_once_neither_is_lost(lake: Lake, scope: tuple[str, str], message: str) -> None:
+    """While one builds, the other publishes: the first must not overwrite it; its rerun has both."""
     one = ("--start=2024-01-01", "--end=2024-02-01", "--run-id=one")
     land(lake, OLD)
     lake.run(*one, stages=STAGES[:-1])
-    check = model_analytics.check
-
-    def others_first(warehouse: object) -> None:
-        monkeypatch.setattr(model_analytics, "check", check)
-        lake.run(*scope, "--run-id=other")
-        logs.set_up()
-        check(warehouse)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(model_analytics, "check", others_first)
-    lost = lake.stage("model_analytics", *one)
+    meanwhile = WatchedStore(lake.store, "local", "curated/", lambda: another_run(lake, *scope))
+    lost = lake.stage("model_analytics", *one, store=meanwhile)
     assert lost.code == 75, lost.log
     assert message in lost.last
     published = lake.contents()  # the other found the first one's curated month
@@ -297,28 +275,30 @@ def test_of_two_runs_that_publish_at_once_neither_is_lost(
     assert {run for (run,) in lake.ask("select run_id from meta_runs")} == {"one", "other"}
 
 
+def another_run(lake: Lake, *arguments: str, stages: Sequence[str] = STAGES) -> None:
+    """Another run, while a stage is at work in this process."""
+    lake.run(*arguments, "--run-id=other", stages=stages)
+    logs.set_up()  # to where the stage at work logs
+
+
 @pytest.mark.parametrize(
-    ("stage", "moment"), [(transform_clean, "load_sources"), (transform_curated, "batches")], ids=["clean", "curated"]
+    ("stage", "verb", "prefix"),
+    [("transform_clean", "head", "raw/crashes/_sources.json"), ("transform_curated", "read", "clean/")],
+    ids=["clean", "curated"],
 )
 @pytest.mark.parametrize("day", ["02/11/2024", "04/11/2024"], ids=["a month that is there", "a new month"])
-def test_a_run_does_not_write_over_what_a_newer_one_has_made_meanwhile(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, stage: ModuleType, moment: str, day: str
+def test_a_run_does_not_overwrite_what_a_newer_one_wrote_meanwhile(
+    lake: Lake, stage: str, verb: str, prefix: str, day: str
 ) -> None:
     """It began first, and its inputs lack the file that the other has taken in and published."""
-    name = stage.__name__.rpartition(".")[2]
     land(lake, OLD)
-    lake.run("--run-id=one", stages=STAGES[: STAGES.index(name)])
-    follows = getattr(stage, moment)
+    lake.run("--run-id=one", stages=STAGES[: STAGES.index(stage)])
 
-    def others_first(*arguments: Any) -> Any:
-        monkeypatch.setattr(stage, moment, follows)
+    def newer() -> None:
         lake.land(crashes_csv(rows(7, 9001, CRASH_DATE=day)), "newer.csv", LATER)
-        lake.run("--run-id=newer")
-        logs.set_up()
-        return follows(*arguments)
+        another_run(lake)
 
-    monkeypatch.setattr(stage, moment, others_first)
-    late = lake.stage(name, "--run-id=one")
+    late = lake.stage(stage, "--run-id=one", store=WatchedStore(lake.store, verb, prefix, newer))
     layers = ("raw/", "clean/", "curated/")
     made = {key: etag for key, etag in lake.listing().items() if key.startswith(layers)}
     published = lake.contents()
@@ -326,7 +306,7 @@ def test_a_run_does_not_write_over_what_a_newer_one_has_made_meanwhile(
     if late.code:  # where both wrote the same partition
         assert late.code == 75, late.log
         assert "another run has written it meanwhile" in late.last
-    for again in STAGES[STAGES.index(name) :]:
+    for again in STAGES[STAGES.index(stage) :]:
         failed = lake.stage(again, "--run-id=one")
         if failed.code:
             assert failed.code == 65, failed.log
@@ -338,43 +318,30 @@ def test_a_run_does_not_write_over_what_a_newer_one_has_made_meanwhile(
     assert {key: etag for key, etag in lake.listing().items() if key.startswith(layers)} == made
 
 
-def test_a_file_that_another_run_ingests_meanwhile_stays(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_another_run_ingests_meanwhile_stays(lake: Lake) -> None:
     """The first has listed landing before the file came; what the other has made of it must not go."""
     land(lake, OLD)
-    landed = ingest_raw.landed
 
-    def others_first(*arguments: Any) -> dict[str, Any]:
-        listed = landed(*arguments)
-        monkeypatch.setattr(ingest_raw, "landed", landed)
+    def other() -> None:
         lake.land(crashes_csv(rows(7, 9001, CRASH_DATE="02/11/2024")), "meanwhile.csv")
-        lake.run("--run-id=other", stages=STAGES[:1])
-        logs.set_up()
-        return listed
+        another_run(lake, stages=STAGES[:1])
 
-    monkeypatch.setattr(ingest_raw, "landed", others_first)
-    assert lake.stage("ingest_raw", "--run-id=one").code == 0
+    store = WatchedStore(lake.store, "list", "landing/", other, after=True)
+    assert lake.stage("ingest_raw", "--run-id=one", store=store).code == 0
     lake.run("--run-id=other", stages=STAGES[1:])
     assert lake.one("select count(*) from fct_collisions where collision_id > 9000") == 7
     assert lake.one("select count(*) from meta_sources where file like '%meanwhile.csv'") == 1
 
 
-def test_a_newer_file_that_another_run_has_read_is_not_taken_for_the_older(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_newer_file_that_another_run_has_read_is_not_taken_for_the_older(lake: Lake) -> None:
     """The first has read the older content of a file that was landed anew: it must run again."""
     lake.land(crashes_csv(rows(3, CRASH_DATE="02/11/2024")), "a.csv")
-    ingest = ingest_raw.ingest
 
-    def others_first(*arguments: Any) -> Any:
-        monkeypatch.setattr(ingest_raw, "ingest", ingest)
-        written = ingest(*arguments)
+    def other() -> None:
         lake.land(crashes_csv(rows(5, CRASH_DATE="02/11/2024")), "a.csv")
-        lake.run("--run-id=other", stages=STAGES[:1])
-        logs.set_up()
-        return written
+        another_run(lake, stages=STAGES[:1])
 
-    monkeypatch.setattr(ingest_raw, "ingest", others_first)
-    late = lake.stage("ingest_raw", "--run-id=one")
+    late = lake.stage("ingest_raw", "--run-id=one", store=WatchedStore(lake.store, "put", "raw/", other, after=True))
     assert late.code == 75
     assert "landed anew and read by another run meanwhile; run again" in late.last
     lake.run("--run-id=one")
@@ -398,24 +365,23 @@ def test_runs_of_different_months_at_once_are_as_one_after_the_other(
     land(lake, OLD + NEW)
     settings = Settings.from_environment(lake.environment)
 
-    def run(month: int) -> int:
+    def run_month(month: int) -> int:
         """All stages, each retried as Airflow does; returns the retries."""
         tries = 0
         scope = Scope(date(2024, month, 1), date(2024, month + 1, 1))
         for stage in STAGES:
             for _ in range(10):
                 tries += 1
-                job = Job(lake.store, settings, stage, "crashes", scope, f"month_{month}")
                 try:
-                    job.begin()
-                    importlib.import_module(f"stages.{stage}").run(job)
+                    run = Run(lake.store, settings, scope, f"month_{month}")
+                    importlib.import_module(f"stages.{stage}").run(run, registry())
                     break
                 except TransientError:
                     continue
         return tries - len(STAGES)
 
     with ThreadPoolExecutor(4) as pool:
-        retries = list(pool.map(run, range(1, 5)))
+        retries = list(pool.map(run_month, range(1, 5)))
     assert max(retries) < 9
     assert lake.contents() == undisturbed
     assert lake.one("select count(*) from meta_runs") == 4

@@ -17,8 +17,9 @@ import pytest
 from lake import Lake
 from s3_server import S3Server
 
-from stages.shared.errors import ConfigError, ObjectMissing, PreconditionFailed, StoreDenied, StoreUnavailable
-from stages.shared.object_store import ObjectStore, S3Store
+from stages.errors import ConfigError, ObjectMissing, PreconditionFailed, StoreDenied, StoreUnavailable
+from stages.lake.store import ObjectStore
+from stages.lake.store.s3 import S3Store
 
 
 @pytest.fixture

@@ -3,49 +3,62 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from lake import ROW
 
-from stages.datasets import crashes
-from stages.shared.sources import Source
-from stages.transform_clean import Cleaned, clean, with_our_names
+from stages.datasets.crashes import DATASET
+from stages.lake.partitions import Transformed
+from stages.lake.sources import Source
+from stages.transform_clean import clean, with_our_names
 
 EXTRACTED = datetime(2024, 9, 16, 10, tzinfo=UTC)
-SOUND = {ours: ROW.get(name) for name, ours in crashes.PORTAL.items()} | {"collision_id": "1"}
+SOUND = {ours: ROW.get(name) for name, ours in DATASET.forms["portal"].items()} | {"collision_id": "1"}
 
 
 def raw(*changes: dict[str, Any]) -> pa.Table:
     """A month's raw rows under our names: a sound row, changed."""
-    base = SOUND | {"source": "a", "extracted_at": EXTRACTED, "crash_month": 24290}
+    base = SOUND | {"source": "a", "extracted_at": EXTRACTED, "month": 24290}
     rows = [base | {"source_line": line} | change for line, change in enumerate(changes, 2)]
-    kinds = {"crash_month": pa.int32(), "source_line": pa.int32(), "extracted_at": pa.timestamp("us", "UTC")}
+    kinds = {"month": pa.int32(), "source_line": pa.int32(), "extracted_at": pa.timestamp("us", "UTC")}
     return pa.table({name: pa.array([row[name] for row in rows], kinds.get(name, pa.string())) for name in rows[0]})
+
+
+def cleaned(rows: pa.Table, covering: Sequence[Source] = ()) -> Transformed:
+    """What transform_clean makes of raw rows."""
+    return clean(rows, DATASET, list(covering))
+
+
+def rows_of(done: Transformed) -> pd.DataFrame:
+    """The clean rows."""
+    return done.tables["crashes"]
 
 
 def one(**change: Any) -> dict[str, Any]:
     """The only clean row of one raw row."""
-    done = clean(raw(change), [])
-    assert len(done.frame) == 1
-    row = done.frame.astype(object).where(done.frame.notna(), None).to_dict("records")[0]
+    done = cleaned(raw(change))
+    assert len(rows_of(done)) == 1
+    row = rows_of(done).astype(object).where(rows_of(done).notna(), None).to_dict("records")[0]
     return row | {"rules": dict(done.rules)}
 
 
 def reason(**change: Any) -> str | None:
     """Why the row is quarantined, or None where it is not."""
-    done = clean(raw(change), [])
-    assert len(done.frame) + (0 if done.quarantined is None else len(done.quarantined)) == 1
-    return None if done.quarantined is None else done.quarantined["reason"].iloc[0]
+    done = cleaned(raw(change))
+    assert len(rows_of(done)) + (0 if done.rejected is None else len(done.rejected)) == 1
+    return None if done.rejected is None else done.rejected["reason"].iloc[0]
 
 
 def test_both_forms_get_the_same_names() -> None:
     tables = []
-    for names in crashes.FORMS.values():
+    for names in DATASET.forms.values():
         values = {name: [ours] for name, ours in names.items()} | {"_source": ["s"], "_line": [2], "_extracted_at": [0]}
-        tables.append(with_our_names(pa.table(values)).to_pylist())
+        tables.append(with_our_names(pa.table(values), DATASET).to_pylist())
     assert tables[0] == tables[1]
     assert tables[0][0]["cross_street_name"] == "cross_street_name"
     assert "location" not in tables[0][0]
@@ -110,9 +123,9 @@ def test_the_first_broken_rule_is_the_reason() -> None:
 
 
 def test_quarantine_keeps_the_text_as_published() -> None:
-    done = clean(raw({}, {"collision_id": " x ", "borough": "Ä"}), [])
-    assert done.quarantined is not None
-    (row,) = done.quarantined.to_dict("records")
+    done = cleaned(raw({}, {"collision_id": " x ", "borough": "Ä"}))
+    assert done.rejected is not None
+    (row,) = done.rejected.to_dict("records")
     assert (row["source"], row["line"], row["reason"]) == ("a", 3, "collision_id_malformed")
     text = json.loads(row["text"])
     assert (text["collision_id"], text["borough"], text["crash_date"], text["on_street_name"]) == (
@@ -149,11 +162,11 @@ def test_what_is_no_place_in_the_city_is_unknown(latitude: str | None, longitude
 
 def test_coordinates_are_what_they_are_whatever_the_other_rows_hold() -> None:
     rows = [{"latitude": text} for text in ("40.75", "4.075E1", "+40.75", "nan", "1e", "")]
-    alone = [clean(raw(row), []).frame["latitude"].tolist() for row in rows]
-    together = clean(raw(*({"collision_id": str(n), **row} for n, row in enumerate(rows, 1))), [])
-    assert [[value] for value in together.frame["latitude"].tolist()] == alone
+    alone = [rows_of(cleaned(raw(row)))["latitude"].tolist() for row in rows]
+    together = cleaned(raw(*({"collision_id": str(n), **row} for n, row in enumerate(rows, 1))))
+    assert [[value] for value in rows_of(together)["latitude"].tolist()] == alone
     assert alone[:3] == [[40.75]] * 3
-    assert together.frame["latitude"].isna().sum() == 3
+    assert rows_of(together)["latitude"].isna().sum() == 3
 
 
 def test_no_coordinates_are_no_fault() -> None:
@@ -191,8 +204,8 @@ def test_padding_is_taken_off(text: str | None, street: str | None) -> None:
 # --- versions -----------------------------------------------------------------------------------------
 
 
-def kept(done: Cleaned) -> list[tuple[str, int]]:
-    return list(zip(done.frame["source"], done.frame["source_line"], strict=True))
+def kept(done: Transformed) -> list[tuple[str, int]]:
+    return list(zip(rows_of(done)["source"], rows_of(done)["source_line"], strict=True))
 
 
 NEWER = EXTRACTED.replace(year=2025)
@@ -210,15 +223,15 @@ NEWER = EXTRACTED.replace(year=2025)
     ids=["newer extract", "newer extract first", "greater name", "greater name first", "later line"],
 )
 def test_the_newest_version_counts(first: dict[str, Any], second: dict[str, Any], newest: tuple[str, int]) -> None:
-    done = clean(raw(first, second), [])
+    done = cleaned(raw(first, second))
     assert kept(done) == [newest]
-    assert (done.superseded, dict(done.rules)) == (1, {"superseded_by_newer_version": 1})
+    assert (done.ledger.superseded, dict(done.rules)) == (1, {"superseded_by_newer_version": 1})
 
 
 def test_a_broken_newer_version_does_not_replace_the_older() -> None:
-    done = clean(raw({"source": "a"}, {"source": "b", "extracted_at": NEWER, "persons_killed": "-1"}), [])
+    done = cleaned(raw({"source": "a"}, {"source": "b", "extracted_at": NEWER, "persons_killed": "-1"}))
     assert kept(done) == [("a", 2)]
-    assert done.superseded == 0
+    assert done.ledger.superseded == 0
 
 
 def covering(extracted: datetime = NEWER, name: str = "cover") -> Source:
@@ -235,16 +248,16 @@ def test_a_covering_source_withdraws_what_it_lacks() -> None:
         {"collision_id": "4", "extracted_at": NEWER.replace(year=2026)},
         {"collision_id": "1", "source": "cover", "extracted_at": NEWER},
     )
-    done = clean(rows, [covering()])
-    assert sorted(done.frame["collision_id"]) == [1, 3, 4]
-    assert (done.superseded, done.rules["superseded_by_covering_source"]) == (2, 1)
+    done = cleaned(rows, [covering()])
+    assert sorted(rows_of(done)["collision_id"]) == [1, 3, 4]
+    assert (done.ledger.superseded, done.rules["superseded_by_covering_source"]) == (2, 1)
 
 
 def test_a_covering_source_of_the_same_moment_withdraws_by_name() -> None:
     rows = raw({"collision_id": "1", "source": "a"}, {"collision_id": "2", "source": "z"})
-    assert list(clean(rows, [covering(EXTRACTED)]).frame["collision_id"]) == [2]
+    assert list(rows_of(cleaned(rows, [covering(EXTRACTED)]))["collision_id"]) == [2]
 
 
 def test_a_record_that_the_covering_source_has_broken_is_not_withdrawn() -> None:
     rows = raw({"source": "a"}, {"source": "cover", "extracted_at": NEWER, "persons_killed": "-1"})
-    assert kept(clean(rows, [covering()])) == [("a", 2)]
+    assert kept(cleaned(rows, [covering()])) == [("a", 2)]

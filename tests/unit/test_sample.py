@@ -1,24 +1,19 @@
 """The sample generator: same seed, same bytes; the published forms; every defect; unique ids; extraction times."""
 
 import csv
-import runpy
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
-SAMPLE = Path(__file__).parents[2] / "scripts/sample"
-main = runpy.run_path(str(SAMPLE))["main"]
+from collisions_ops.sample import main
 
 Row = dict[str, str]
 
 
 def generate(folder: Path, *options: str) -> list[Path]:
-    main([*options, str(folder)])
-    return sorted(folder.glob("*.csv"))
+    main([*options, "--dataset=crashes", str(folder)])
+    return sorted(folder.glob("crashes/*.csv"))
 
 
 def lines(path: Path) -> list[list[str]]:
@@ -98,7 +93,7 @@ def test_the_forms_say_the_same(tmp_path: Path) -> None:
         assert other["crash_date"] == f"{year}-{month}-{day}T00:00:00.000"
         for name in ("ON STREET NAME", "CROSS STREET NAME", "OFF STREET NAME"):
             assert other[swapped.get(name, "on_street_name")] == old[name]
-    text = (tmp_path / "quoted/crashes_2024-05-01_2024-06-01.csv").read_text()
+    text = (tmp_path / "quoted/crashes/crashes_2024-05-01_2024-06-01.csv").read_text()
     assert all(field == "" or field[0] == field[-1] == '"' for field in text.splitlines()[0].split(","))
     assert ",0," not in text
     assert list(api[0])[7:10] == ["on_street_name", "off_street_name", "cross_street_name"]
@@ -195,7 +190,8 @@ def test_wrong_arguments_are_named(
 
 
 def test_files_are_overwritten_only_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "crashes_2012-07-01_2026-06-01.csv"
+    path = tmp_path / "crashes" / "crashes_2012-07-01_2026-06-01.csv"
+    path.parent.mkdir()
     path.write_text("mine")
     with pytest.raises(SystemExit, match="2"):
         main(["--rows=10", str(tmp_path)])
@@ -205,8 +201,8 @@ def test_files_are_overwritten_only_by_force(tmp_path: Path, capsys: pytest.Capt
     assert len(lines(path)) == 11
 
 
-def test_the_command_tells_what_it_wrote(tmp_path: Path) -> None:
-    command = [sys.executable, SAMPLE, "--rows=10", "--start=2024-05-01", "--end=2024-05-02", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "crashes_2024-05-01_2024-05-02.csv" in done.stdout
-    assert "extracted 2024-05-02 10:00 UTC" in done.stdout
+def test_the_command_tells_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(tmp_path, "--rows=10", "--start=2024-05-01", "--end=2024-05-02")
+    said = capsys.readouterr().out
+    assert "crashes/crashes_2024-05-01_2024-05-02.csv" in said
+    assert "extracted 2024-05-02 10:00 UTC" in said

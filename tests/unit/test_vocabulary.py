@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from stages.datasets import crashes, vocabulary
-from stages.transform_curated import with_severity
+from stages.datasets import vocabulary
+from stages.datasets.crashes.curation import severities
+from stages.datasets.values import parse_date, parse_time
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from stages.transform_curated import with_severity
     ],
 )  # fmt: skip
 def test_dates_of_both_forms_are_read(text: str | None, day: date | None) -> None:
-    assert crashes.parse_date(text) == day
+    assert parse_date(text) == day
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_dates_of_both_forms_are_read(text: str | None, day: date | None) -> Non
     [("0:00", time(0)), ("09:05", time(9, 5)), ("24:00", None), ("9:5", None), ("", None), (None, None)],
 )
 def test_times_are_read(text: str | None, clock: time | None) -> None:
-    assert crashes.parse_time(text) == clock
+    assert parse_time(text) == clock
 
 
 @pytest.mark.parametrize(
@@ -81,5 +82,5 @@ def test_severity_is_unknown_where_the_deciding_count_is(
 ) -> None:
     counts = {"persons_killed": killed, "persons_injured": injured}
     frame = pd.DataFrame({name: pd.array([count], pd.ArrowDtype(pa.int16())) for name, count in counts.items()})
-    found = with_severity(frame)["severity"].iloc[0]
+    found = severities(frame).iloc[0]
     assert (None if pd.isna(found) else found) == severity

@@ -19,10 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from stages.datasets import crashes
-from stages.shared.errors import SourceError
-from stages.shared.sources import PROVENANCE
-from stages.shared.tables import repeats
+from stages.datasets.dataset import Dataset
+from stages.errors import SourceError
+from stages.lake.sources import PROVENANCE
 
 BLOCK_BYTES = 16 << 20
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
@@ -41,12 +40,20 @@ OTHER_FORMATS = {
 
 @dataclass(frozen=True)
 class Header:
-    """The first line: column names as published, and where the rows begin (byte offset)."""
+    """The first line: column names as published, and where the rows begin (byte offset).
+
+    `coded` are the columns whose values repeat; `unknown` those that the form does not have.
+    """
 
     columns: list[str]
     form: str
     unknown: list[str]
+    coded: frozenset[str]
     offset: int
+
+    def type_of(self, column: str) -> pa.DataType:
+        """How a column's text is held in memory."""
+        return pa.dictionary(pa.int32(), pa.string()) if column in self.coded else pa.string()
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Rows:
     rejects: list[Reject] = field(default_factory=list)
 
 
-def read_header(source: str, content: BinaryIO) -> Header:
+def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
     """Read and check the first line; raises SourceError where the file is empty, no CSV, or lacks a column."""
     first = content.readline(1 << 20)
     if not first.strip():
@@ -95,14 +102,16 @@ def read_header(source: str, content: BinaryIO) -> Header:
         raise SourceError(source, 1, "is not UTF-8 text; convert it (iconv -t UTF-8) and land it again") from None
     except csv.Error as error:
         raise SourceError(source, 1, f"is no CSV: {error}") from None
-    form = crashes.form_of(columns)
+    form = dataset.form_of(columns)
     if form is None:
         seen = ", ".join(columns[:5])[:120]
         raise SourceError(
-            source, 1, f"is no crashes file: none of its {len(columns)} columns ({seen} …) is one of the published"
+            source,
+            1,
+            f"not a {dataset.name} file: none of its {len(columns)} columns ({seen} …) is a published one",
         )
-    names = crashes.FORMS[form]
-    missing = [name for name, ours in names.items() if name not in columns and ours not in crashes.OPTIONAL]
+    names = dataset.forms[form]
+    missing = [name for name in dataset.kept(form) if name not in columns]
     if missing:
         raise SourceError(source, 1, f"required columns are missing: {', '.join(missing)} (read as the {form} form)")
     twice = sorted({name for name in columns if columns.count(name) > 1})
@@ -111,7 +120,8 @@ def read_header(source: str, content: BinaryIO) -> Header:
     ours = sorted(PROVENANCE.keys() & set(columns))
     if ours:
         raise SourceError(source, 1, f"columns have names of the raw layer's own: {', '.join(ours)}; rename them")
-    return Header(columns, form, [name for name in columns if name not in names], len(first))
+    coded = frozenset(columns) - dataset.unrepeated
+    return Header(columns, form, [name for name in columns if name not in names], coded, len(first))
 
 
 def read_blocks(path: Path, header: Header, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
@@ -177,11 +187,6 @@ def _ends_record(data: bytes, end: int, width: int) -> bool:
     return False
 
 
-def text_type(column: str) -> pa.DataType:
-    """How a text column is held in memory."""
-    return pa.dictionary(pa.int32(), pa.string()) if repeats(column) else pa.string()
-
-
 def read_rows(source: str, header: Header, block: Block) -> Rows:
     """The block's rows and rejects; raises SourceError where the file is truncated or not text."""
     if b"\0" in block.data:
@@ -202,7 +207,7 @@ def _read_sound(header: Header, block: Block) -> Rows | None:
             ),
             parse_options=pa.csv.ParseOptions(newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
-                column_types={name: text_type(name) for name in header.columns},
+                column_types={name: header.type_of(name) for name in header.columns},
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=True,
@@ -255,7 +260,7 @@ def _read_carefully(source: str, header: Header, block: Block) -> Rows:
         at += height
     columns = zip(*records, strict=True) if records else ([] for _ in header.columns)
     arrays = [
-        pa.array([value or None for value in column], pa.string()).cast(text_type(name))
+        pa.array([value or None for value in column], pa.string()).cast(header.type_of(name))
         for name, column in zip(header.columns, columns, strict=True)
     ]
     return Rows(pa.table(arrays, names=header.columns), np.array(starts, dtype=np.int32), rejects)

@@ -1,71 +1,73 @@
-"""landing → raw: every landed row as text, split by the month of its crash, with where it came from.
+"""landing → raw: every landed row as text, split by month, with where it came from.
 
-A raw partition is a function of one landed file and one month. What is already as the landed file has it is left
-alone, so that a daily run reads new files only. Rows that belong to no month (no readable crash date) or are no rows
-at all go to quarantine.
+A raw partition is a function of one landed file and one month. A file that has not changed is not read again, so a
+daily run reads new files only. Rows without a readable date belong to no month: they are quarantined, as is what is
+not a row at all.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.datasets import crashes
-from stages.ingest_raw.csv_source import BLOCK_BYTES, Block, Header, Reject, Rows, read_blocks, read_header, read_rows
-from stages.shared import layers
-from stages.shared.errors import DataError, SourceError
-from stages.shared.layers import Scope
-from stages.shared.logs import log, progress
-from stages.shared.manifest import Job, Ledger, Output
-from stages.shared.object_store import ObjectInfo
-from stages.shared.parallel import parallel
-from stages.shared.sources import Source, load_sources, same_file, save_sources
-from stages.shared.tables import grouped, to_parquet
+from stages.datasets.dataset import Dataset
+from stages.errors import DataError, SourceError
+from stages.lake import keys
+from stages.lake.job import Job, Output, Run
+from stages.lake.ledger import Ledger
+from stages.lake.parquet import grouped, to_parquet
+from stages.lake.scope import Scope, month_code, month_name
+from stages.lake.sources import Source, load_sources, save_sources
+from stages.lake.store import ObjectInfo
+from stages.landing.csv_file import BLOCK_BYTES, Block, Header, Reject, Rows, read_blocks, read_header, read_rows
+from stages.logs import log, progress
+from stages.parallel import parallel
 
 
-def months_of(dates: pa.ChunkedArray) -> np.ndarray:
-    """Text dates → the month as layers.month_code has it, or -1 where the date cannot be read."""
+def months_of(dates: pa.ChunkedArray, dataset: Dataset) -> np.ndarray:
+    """Text dates → the month as scope.month_code has it, or -1 where the date cannot be read."""
     encoded = pc.dictionary_encode(dates.combine_chunks())
-    parsed = [crashes.parse_date(text) for text in encoded.dictionary.to_pylist()]
-    codes = np.array([layers.month_code(day.isoformat()[:7]) if day else -1 for day in parsed] + [-1], dtype=np.int32)
+    parsed = [dataset.parse_date(text) for text in encoded.dictionary.to_pylist()]
+    codes = np.array([month_code(day.isoformat()[:7]) if day else -1 for day in parsed] + [-1], dtype=np.int32)
     months: np.ndarray = codes[pc.fill_null(encoded.indices, len(parsed)).to_numpy(zero_copy_only=False)]
     return months
 
 
-def split_by_month(rows: Rows, date_column: str) -> tuple[dict[str, pa.Table], list[Reject]]:
+def split_by_month(rows: Rows, date_column: str, dataset: Dataset) -> tuple[dict[str, pa.Table], list[Reject]]:
     """Rows of a block → a table for each month, in the file's order, and the rows without a readable date."""
     table = rows.table.append_column("_line", pa.array(rows.lines, pa.int32()))
     months: dict[str, pa.Table] = {}
     rejects: list[Reject] = []
-    for code, part in grouped(table, months_of(table[date_column])):
+    for code, part in grouped(table, months_of(table[date_column], dataset)):
         if code >= 0:
-            months[layers.month_name(code)] = part
+            months[month_name(code)] = part
             continue
         for record in part.to_pylist():
             line = record.pop("_line")
-            reason = "crash_date_unreadable" if record[date_column] else "crash_date_missing"
+            reason = f"{dataset.date}_unreadable" if record[date_column] else f"{dataset.date}_missing"
             rejects.append(Reject(line, reason, json.dumps(record, ensure_ascii=False)))
     return months, rejects
 
 
-def read_source(job: Job, source: Source) -> tuple[dict[str, list[pa.Table]], list[Reject]]:
+def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, list[pa.Table]], list[Reject]]:
     """Read a landed file whole: tables of the months in scope, and rejects; fills in what `source` counts."""
     months: dict[str, list[pa.Table]] = defaultdict(list)
     rejects: list[Reject] = []
     counts: dict[str, int] = defaultdict(int)
     with job.store.local(source.key) as path:
         with path.open("rb") as content:
-            header = read_header(source.key, content)
-        date_column = next(name for name, ours in crashes.FORMS[header.form].items() if ours == "crash_date")
+            header = read_header(source.key, content, dataset)
+        date_column = dataset.published(dataset.date, header.form)
 
         def read(block: Block) -> tuple[dict[str, pa.Table], list[Reject]]:
             rows = read_rows(source.key, header, block)
-            split, undated = split_by_month(rows, date_column)
+            split, undated = split_by_month(rows, date_column, dataset)
             return split, rows.rejects + undated
 
         blocks = progress(read_blocks(path, header), source.size // BLOCK_BYTES + 1, f"read {source.name}", "block")
@@ -91,7 +93,7 @@ def _describe(source: Source, header: Header, counts: dict[str, int], rejects: l
     outside = {month: count for month, count in source.months.items() if not scope.touches(month)}
     if outside:
         log.warning(
-            "%s: %s rows of %s to %s stay in landing, for the scope is %s; a run of their dates takes them in",
+            "%s: %s rows of %s to %s stay in landing: the scope is %s; a run over their dates takes them in",
             *(source.key, f"{sum(outside.values()):,}", min(outside), max(outside), scope),
         )
 
@@ -109,7 +111,7 @@ def raw_partition(tables: list[pa.Table], source: Source) -> pa.Table:
 
 
 def quarantine_table(rejects: list[Reject], source: str) -> pa.Table:
-    """What was turned away: source, line, reason and text."""
+    """The rejected rows: source, line, reason and text."""
     return pa.table(
         {
             "source": pa.array([source] * len(rejects), pa.string()),
@@ -120,27 +122,27 @@ def quarantine_table(rejects: list[Reject], source: str) -> pa.Table:
     )
 
 
-def landed(job: Job, known: dict[str, Source]) -> dict[str, Source]:
+def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, Source]:
     """The landed files by name: as the record knows them, or new where it does not or the file has changed."""
-    prefix = layers.landing(job.dataset)
+    prefix = keys.landing(dataset.name)
     found: dict[str, Source] = {}
     for info in job.store.list(prefix):
         name = info.key.removeprefix(prefix)
         if not name.lower().endswith(".csv"):
             log.warning("%s: not a .csv file; left alone", info.key)
             continue
-        name = layers.safe_name(name.removesuffix(".csv"))
+        name = keys.safe_name(name.removesuffix(".csv"))
         if name in found:
-            raise SourceError(info.key, None, f"is taken for the same source as {found[name].key}; rename one of them")
+            raise SourceError(info.key, None, f"has the same source name as {found[name].key}; rename one of them")
         source = known.get(name)
-        if source is None or not same_file(source, info):
-            source = _source(job, name, info)
+        if source is None or not source.is_of(info):
+            source = _source(job, name, info, dataset.made_by)
         found[name] = source
     return found
 
 
-def _source(job: Job, name: str, info: ObjectInfo) -> Source:
-    """A landed file's entry; its extraction time is the one declared, else its modification time."""
+def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
+    """A landed file's entry; its extraction time is the declared one, or its modification time."""
     metadata = job.store.metadata(info.key)
     extracted = metadata.get("extracted-at")
     try:
@@ -154,26 +156,44 @@ def _source(job: Job, name: str, info: ObjectInfo) -> Source:
         raise SourceError(
             info.key, None, "its metadata is malformed (extracted-at without a zone, or half or an empty covers range)"
         )
-    return Source(name, info.key, info.etag, info.size, info.last_modified.isoformat(), moment.isoformat(), first, end)
+    modified = info.last_modified.isoformat()
+    return Source(name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
 
 
 def in_place(job: Job, source: Source) -> list[Output] | None:
     """A source's raw partitions of the months in scope, or None where it must be read to make them."""
-    keys = {month: source.part(job.dataset, month) for month in source.months if job.scope.touches(month)}
-    found = {month: job.standing.get(key) for month, key in keys.items()}
+    wanted = {month: source.part(job.dataset, month) for month in source.months if job.scope.touches(month)}
+    found = {month: job.standing.get(key) for month, key in wanted.items()}
     if not source.form or any(info is None or info.etag != source.written.get(month) for month, info in found.items()):
         return None
     return [Output(info.key, info.etag, source.months[month], info.size) for month, info in found.items() if info]
 
 
-def run(job: Job) -> None:
-    """Bring the raw layer of the months in scope up to what is landed."""
-    known, _ = load_sources(job.store, job.dataset)
-    job.claim("raw", job.dataset)
-    sources = landed(job, known)
-    if not sources:
-        landing = job.store.describe(layers.landing(job.dataset))
-        raise DataError(f"{job.what}: nothing is landed: {landing} holds no .csv file; land one there")
+def run(this: Run, datasets: Sequence[Dataset]) -> None:
+    """Bring the raw layer of the months in scope up to what is landed.
+
+    Raises DataError where no dataset has a landed file, or one that had some has none any more.
+    """
+    jobs = {dataset: Job.begin(this, "ingest_raw", dataset.name) for dataset in datasets}
+    ready = []
+    for dataset, job in jobs.items():
+        known, _ = load_sources(job.store, dataset.name, dataset.made_by)
+        job.claim("raw", dataset.name)
+        ready.append((job, dataset, known, landed(job, dataset, known)))
+    nothing_landed = not any(sources for *_, sources in ready)
+    for job, dataset, known, sources in ready:
+        if sources:
+            ingest_dataset(job, dataset, known, sources)
+            continue
+        landing = job.store.describe(keys.landing(dataset.name))
+        if nothing_landed or known:
+            raise DataError(f"{job.what}: nothing is landed: {landing} holds no .csv file; land one there")
+        log.info("%s: nothing is landed in %s", job.what, landing)
+        job.finish(Ledger())
+
+
+def ingest_dataset(job: Job, dataset: Dataset, known: dict[str, Source], sources: dict[str, Source]) -> None:
+    """The same for one dataset; `known` is what the record held when landing was listed."""
     outputs: list[Output] = []
     problems: list[str] = []
     read: list[Source] = []
@@ -181,7 +201,7 @@ def run(job: Job) -> None:
         found = in_place(job, source)
         if found is None:
             try:
-                found = ingest(job, source)
+                found = ingest(job, dataset, source)
                 read.append(source)
             except SourceError as error:
                 found = []
@@ -202,25 +222,26 @@ def run(job: Job) -> None:
     job.inputs = {source.key: source.etag for source in sources.values()}
     job.replace(outputs)
     for name in known.keys() - sources.keys():  # no longer landed
-        job.store.delete(layers.quarantine(job.stage, job.dataset, name))
-    save_sources(job.store, job.dataset, sources, known)
+        job.store.delete(keys.quarantine(job.stage, dataset.name, name))
+    save_sources(job.store, dataset.name, dataset.made_by, sources, known)
     rows_out = sum(output.rows for output in outputs)
     quarantined = sum(sum(source.quarantined.values()) for source in concerned)
     in_scope = sum(count for source in concerned for month, count in source.months.items() if job.scope.touches(month))
     job.finish(Ledger(rows_in=in_scope + quarantined, rows_out=rows_out, quarantined=quarantined))
 
 
-def ingest(job: Job, source: Source) -> list[Output]:
+def ingest(job: Job, dataset: Dataset, source: Source) -> list[Output]:
     """Write one landed file's raw partitions of the months in scope, and its quarantine."""
-    months, rejects = read_source(job, source)
+    months, rejects = read_source(job, dataset, source)
 
     def write(month: str) -> Output:
         table = raw_partition(months.pop(month), source)
-        return job.put(source.part(job.dataset, month), to_parquet(table), table.num_rows)
+        content = to_parquet(table, dataset.made_by, {*dataset.unrepeated, "_line"})
+        return job.put(source.part(dataset.name, month), content, table.num_rows)
 
     outputs = list(progress(parallel(write, sorted(months)), len(months), f"write {source.name}"))
-    source.written = {layers.month_of(output.key) or "": output.etag for output in outputs}
-    key = layers.quarantine(job.stage, job.dataset, source.name)
+    source.written = {keys.month_of(output.key) or "": output.etag for output in outputs}
+    key = keys.quarantine(job.stage, dataset.name, source.name)
     if rejects:
         job.store.put(key, to_parquet(quarantine_table(rejects, source.name)))
     else:

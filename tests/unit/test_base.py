@@ -11,17 +11,20 @@ import sys
 import termios
 from contextlib import redirect_stderr
 from datetime import date
-from unittest import mock
+from pathlib import Path
 
 import pytest
+from lake import WatchedStore, failing
 
 from stages import __main__ as command_line
-from stages.shared import errors, layers, logs
-from stages.shared.errors import ConfigError, ContractError, SourceError, StageError
-from stages.shared.layers import Scope
-from stages.shared.manifest import Ledger
-from stages.shared.parallel import parallel
-from stages.shared.settings import Settings
+from stages import errors, logs
+from stages.errors import ConfigError, ContractError, SourceError, StageError
+from stages.lake import keys
+from stages.lake.ledger import Ledger
+from stages.lake.scope import Scope
+from stages.lake.store.folder import FolderStore
+from stages.parallel import parallel
+from stages.settings import Settings
 
 # --- scope and keys -----------------------------------------------------------------------------------
 
@@ -48,17 +51,17 @@ def test_a_scope_says_what_it_is() -> None:
 
 
 def test_keys_name_their_month() -> None:
-    key = layers.partition("raw", "crashes", "2024-03", "week 1")
-    assert layers.month_of(key) == "2024-03"
-    assert layers.month_of(layers.sources("crashes")) is None
+    key = keys.partition("raw", "crashes", "2024-03", "week 1")
+    assert keys.month_of(key) == "2024-03"
+    assert keys.month_of(keys.sources("crashes")) is None
 
 
 def test_safe_names_keep_names_apart_and_inside_their_folder() -> None:
     names = ["a", "a b", "a_b", "a/b", "../a", ".a", "ä", "A", "", "run__2026-01-01T00:00:00+00:00", "x" * 50]
-    safe = [layers.safe_name(name) for name in names]
+    safe = [keys.safe_name(name) for name in names]
     assert len(set(safe)) == len(names)
     assert not [name for name in safe if "/" in name or name.startswith(".")]
-    assert layers.safe_name("run__2026-01-01T00:00:00+00:00") == "run__2026-01-01T00:00:00+00:00"
+    assert keys.safe_name("run__2026-01-01T00:00:00+00:00") == "run__2026-01-01T00:00:00+00:00"
 
 
 # --- settings -----------------------------------------------------------------------------------------
@@ -120,10 +123,12 @@ def test_exit_codes_follow_the_tree() -> None:
     assert str(SourceError("a.csv", None, "is odd")) == "a.csv: is odd"
 
 
-def end_with(error: BaseException) -> tuple[int, str]:
+def end_with(error: BaseException, tmp_path: Path) -> tuple[int, str]:
     log = io.StringIO()
-    with redirect_stderr(log), mock.patch.object(command_line, "run", side_effect=error):
-        return command_line.main(), log.getvalue()
+    store = WatchedStore(FolderStore(tmp_path), "delete", "", failing(error))  # a stage begins by deleting its manifest
+    with redirect_stderr(log):
+        code = command_line.main(["ingest_raw"], {"COLLISIONS_LAKE": str(tmp_path)}, store=store)
+    return code, log.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -137,17 +142,17 @@ def end_with(error: BaseException) -> tuple[int, str]:
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_an_error_ends_in_its_code_and_a_last_line(error: BaseException, code: int) -> None:
-    found, log = end_with(error)
+def test_an_error_ends_in_its_code_and_a_last_line(tmp_path: Path, error: BaseException, code: int) -> None:
+    found, log = end_with(error, tmp_path)
     assert found == code
     assert log.startswith("ERROR: ")
     assert log.count("\n") == 1
 
 
-def test_what_nobody_meant_is_left_to_the_traceback() -> None:
+def test_what_nobody_meant_is_left_to_the_traceback(tmp_path: Path) -> None:
     for error in (ValueError("x"), OSError(errno.EBADF, "x")):
         with pytest.raises(type(error)):
-            end_with(error)
+            end_with(error, tmp_path)
 
 
 # --- ledger -------------------------------------------------------------------------------------------

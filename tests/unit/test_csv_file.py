@@ -8,15 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
-from lake import crashes_csv, rows
+from lake import PORTAL, crashes_csv, rows
 
-from stages.datasets import crashes
-from stages.ingest_raw import csv_source, split_by_month
-from stages.ingest_raw.csv_source import Block, Header, Rows, read_blocks, read_header, read_rows
-from stages.shared.errors import SourceError
+from stages.datasets.crashes import DATASET
+from stages.errors import SourceError
+from stages.ingest_raw import split_by_month
+from stages.landing import csv_file
+from stages.landing.csv_file import Block, Header, Rows, read_blocks, read_header, read_rows
 
 COLUMNS = ["a", "b", "c"]
-HEADER = Header(COLUMNS, "portal", [], 6)
+HEADER = Header(COLUMNS, "portal", [], frozenset(COLUMNS), 6)
 
 
 def block(text: str, first_line: int = 2, last: bool = True) -> Block:
@@ -31,32 +32,32 @@ def told(read: Rows | None) -> tuple[list[dict[str, str]], list[int], list[tuple
 # --- header -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("form", "names"), crashes.FORMS.items())
+@pytest.mark.parametrize(("form", "names"), DATASET.forms.items())
 @pytest.mark.parametrize("ending", ["\n", "\r\n", ""])
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 def test_published_headers_are_known(form: str, names: dict[str, str], ending: str, start: str) -> None:
     for columns in (list(names), [f'"{name}"' for name in names], list(names)[::-1]):
         first = (start + ",".join(columns) + ending).encode()
-        header = read_header("x", io.BytesIO(first + b"rest"[: len(ending) * 4]))
+        header = read_header("x", io.BytesIO(first + b"rest"[: len(ending) * 4]), DATASET)
         assert (header.form, header.unknown, header.offset) == (form, [], len(first))
         assert header.columns == [name.strip('"') for name in columns]
 
 
 def test_unknown_columns_are_told() -> None:
-    header = read_header("x", io.BytesIO((",".join(crashes.PORTAL) + ",WEATHER\n").encode()))
+    header = read_header("x", io.BytesIO((",".join(PORTAL) + ",WEATHER\n").encode()), DATASET)
     assert header.unknown == ["WEATHER"]
 
 
 def test_a_portal_column_under_the_apis_name_is_missing() -> None:
-    columns = ["borough" if name == "BOROUGH" else name for name in crashes.PORTAL]
+    columns = ["borough" if name == "BOROUGH" else name for name in PORTAL]
     with pytest.raises(SourceError, match="x, line 1: required columns are missing: BOROUGH"):
-        read_header("x", io.BytesIO((",".join(columns) + "\n").encode()))
+        read_header("x", io.BytesIO((",".join(columns) + "\n").encode()), DATASET)
 
 
 @pytest.mark.parametrize("name", ["_line", "_source", "_extracted_at"])
 def test_a_name_of_the_raw_layers_own_is_refused(name: str) -> None:
     with pytest.raises(SourceError, match=f"x, line 1: columns have names of the raw layer's own: {name}"):
-        read_header("x", io.BytesIO((",".join([*crashes.PORTAL, name]) + "\n").encode()))
+        read_header("x", io.BytesIO((",".join([*PORTAL, name]) + "\n").encode()), DATASET)
 
 
 # --- rows ---------------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ def test_values_stay_the_text_that_they_are() -> None:
         {"a": "NA", "b": "null", "c": "None"},
         {"a": None, "b": None, "c": "NaN"},
     ]
-    for read in (csv_source._read_sound(HEADER, block(text)), csv_source._read_carefully("x", HEADER, block(text))):
+    for read in (csv_file._read_sound(HEADER, block(text)), csv_file._read_carefully("x", HEADER, block(text))):
         assert told(read) == (expected, [2, 3, 4], [])
 
 
@@ -87,7 +88,7 @@ def test_two_stray_quotes_in_a_column_swallow_nothing_between_them(distance: int
 
 def test_a_field_of_several_lines_counts_its_lines() -> None:
     text = '1,"x\n,  \ny",3\n4,5,6\n7,"8\n",9\n10,11,12'
-    for read in (csv_source._read_sound(HEADER, block(text)), csv_source._read_carefully("x", HEADER, block(text))):
+    for read in (csv_file._read_sound(HEADER, block(text)), csv_file._read_carefully("x", HEADER, block(text))):
         assert told(read)[1] == [2, 5, 6, 8]
 
 
@@ -110,7 +111,7 @@ def test_a_file_that_ends_in_a_record_is_truncated(text: str, line: int) -> None
 @pytest.mark.parametrize("text", ["", "\n", "\r\n\n", "\n\n\n"])
 def test_nothing_is_no_row(text: str) -> None:
     assert told(read_rows("x", HEADER, block(text)))[:2] == ([], [])
-    assert split_by_month(read_rows("x", HEADER, block(text)), "a") == ({}, [])
+    assert split_by_month(read_rows("x", HEADER, block(text)), "a", DATASET) == ({}, [])
 
 
 FIELDS = ["", "x", "7", " ", '"y"', '"a,b"', '"a\nb"', '"\n\n"', '"q""q"', '""', "é", '"ü\r\nö"', "\x7f"]
@@ -133,10 +134,10 @@ def test_the_quick_and_the_careful_way_agree(seed: int) -> None:
                 lines.append("")
         ending = rng.choice(["\n", "\r\n"])
         given = block(ending.join(lines) + (ending if lines and rng.random() < 0.8 else ""))
-        quick = csv_source._read_sound(HEADER, given)
+        quick = csv_file._read_sound(HEADER, given)
         if quick is not None:
             answered += 1
-            assert told(quick) == told(csv_source._read_carefully("x", HEADER, given)), given.data
+            assert told(quick) == told(csv_file._read_carefully("x", HEADER, given)), given.data
     assert answered > 5
 
 
@@ -179,7 +180,7 @@ def test_a_stray_quote_costs_its_record_and_little_time(tmp_path: Path) -> None:
     """It turns the inside of all quotes behind it outside."""
     path = tmp_path / "x.csv"
     path.write_text(crashes_csv(rows(4000)).replace("MAIN", '"MAIN', 1))
-    header = read_header("x", path.open("rb"))
+    header = read_header("x", path.open("rb"), DATASET)
     started = time.monotonic()
     found = [told(read_rows("x", header, piece)) for piece in read_blocks(path, header, 1 << 15)]
     assert time.monotonic() - started < 20
@@ -193,7 +194,7 @@ def test_a_stray_quote_costs_no_record_at_the_next_cut(tmp_path: Path, stray: st
     path = tmp_path / "x.csv"
     records = rows(300, LOCATION="Queens, NY\n(40.75, -73.9)\n")
     path.write_text(crashes_csv(records).replace(stray, f'"{stray}', 1))
-    header = read_header("x", path.open("rb"))
+    header = read_header("x", path.open("rb"), DATASET)
     for block_bytes in (1 << 11, 1 << 12, 1 << 14, 1 << 20):
         found = [told(read_rows("x", header, piece)) for piece in read_blocks(path, header, block_bytes)]
         assert [int(row["COLLISION_ID"]) for some, *_ in found for row in some] == list(range(2, 301))
@@ -205,7 +206,7 @@ def test_a_stray_quote_costs_no_record_at_the_next_cut(tmp_path: Path, stray: st
 
 def test_rows_are_split_by_month_in_the_files_order() -> None:
     text = "02/01/2024,1,\n01/31/2024,2,\n,3,\n2024-02-29T00:00:00.000,4,\nsoon,5,\n01/01/2024,6,\n"
-    months, rejects = split_by_month(read_rows("x", HEADER, block(text)), "a")
+    months, rejects = split_by_month(read_rows("x", HEADER, block(text)), "a", DATASET)
     assert {month: (table["b"].to_pylist(), table["_line"].to_pylist()) for month, table in months.items()} == {
         "2024-01": (["2", "6"], [3, 7]),
         "2024-02": (["1", "4"], [2, 5]),

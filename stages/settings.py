@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from stages.shared.errors import ConfigError
+from stages.errors import ConfigError
 
 PREFIX = "COLLISIONS_"
 ORCHESTRATOR_ONLY = {"LOOKBACK_DAYS", "RUNTIME", "STAGE_IMAGE"}  # read by the DAG; known here so that they are no typos

@@ -1,0 +1,94 @@
+"""Clean crashes → collisions and their vehicles: one vocabulary, derived columns, references checked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stages.datasets import vocabulary
+from stages.datasets.crashes.columns import FACTORS, SLOTS, STREETS, TYPES
+from stages.errors import ContractError
+from stages.lake.frames import per_value, record_numbers
+
+MILLISECONDS_PER_HOUR = 3_600_000
+SEVERITIES = ["fatal", "injury", "property damage"]
+
+
+def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Clean rows of some months → `collisions` and `collision_vehicles`."""
+    named = named_slots(rows)
+    derived = {
+        **{name: per_value(rows[name], str.upper, pa.string()) for name in STREETS},  # some addresses are not capitals
+        "vehicle_count": np.sum(list(named.values()), axis=0, dtype=np.int8),
+        "crash_hour": hours(rows["crash_time"]),
+        "severity": severities(rows),
+    }
+    collisions = rows.drop(columns=[*FACTORS, *TYPES]).assign(**derived)
+    found = vehicles(rows, named)
+    check_references(collisions, found)
+    return {"collisions": collisions, "collision_vehicles": found}
+
+
+def severities(rows: pd.DataFrame) -> pd.Series:
+    """`fatal`, `injury` or `property damage` by the persons' counts; unknown where a count that decides it is."""
+    killed, injured = (rows[name].to_numpy(float, na_value=np.nan) for name in ("persons_killed", "persons_injured"))
+    none_killed = killed == 0
+    codes = np.select([killed > 0, none_killed & (injured > 0), none_killed & (injured == 0)], [0, 1, 2], default=-1)
+    severity = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8(), mask=codes < 0), SEVERITIES)
+    return pd.Series(severity, index=rows.index, dtype=pd.ArrowDtype(severity.type))
+
+
+def hours(times: pd.Series) -> pd.Series:
+    """Hour of the day, 0-23, New York local time."""
+    milliseconds = pc.cast(pa.array(times), pa.int32())
+    found = pc.cast(pc.divide(milliseconds, MILLISECONDS_PER_HOUR), pa.int8())
+    return pd.Series(found, index=times.index, dtype=pd.ArrowDtype(pa.int8()))
+
+
+def named_slots(rows: pd.DataFrame) -> dict[int, np.ndarray]:
+    """Slot → which collisions name a vehicle type or a contributing factor in it."""
+    given = rows[[*TYPES, *FACTORS]].notna()
+    return {
+        slot: (given[f"vehicle_type_{slot}"] | given[f"contributing_factor_{slot}"]).to_numpy(dtype=bool)
+        for slot in SLOTS
+    }
+
+
+def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
+    """Five pairs of columns → one row for each slot that is named. The source says nothing of a sixth vehicle."""
+
+    def gathered(name: str) -> pd.Series:
+        columns = {slot: pa.array(rows[name.format(slot)]) for slot in named}
+        whole = pa.chunked_array([columns[slot].filter(pa.array(chosen)) for slot, chosen in named.items()])
+        return pd.Series(whole.unify_dictionaries(), dtype=pd.ArrowDtype(whole.type))
+
+    kind, factor = gathered("vehicle_type_{}"), gathered("contributing_factor_{}")
+    slots = np.repeat(np.array(list(named), dtype=np.int8), [chosen.sum() for chosen in named.values()])
+    return pd.DataFrame(
+        {
+            "collision_id": gathered("collision_id"),
+            "crash_date": gathered("crash_date"),
+            "month": gathered("month"),
+            "vehicle_slot": slots,
+            "vehicle_type_key": per_value(kind, vocabulary.key, pa.int64()).fillna(0),
+            "vehicle_type_raw": per_value(kind, str, pa.string()),
+            "vehicle_type": per_value(kind, vocabulary.vehicle_type, pa.string()),
+            "vehicle_group": per_value(kind, vocabulary.vehicle_group, pa.string()),
+            "contributing_factor_key": per_value(factor, vocabulary.key, pa.int64()).fillna(0),
+            "contributing_factor_raw": per_value(factor, str, pa.string()),
+            "contributing_factor": per_value(factor, vocabulary.factor, pa.string()),
+            "factor_group": per_value(factor, vocabulary.factor_group, pa.string()),
+        }
+    )
+
+
+def check_references(collisions: pd.DataFrame, found: pd.DataFrame) -> None:
+    """Raise ContractError where a vehicle has no collision in its month, or a collision is there twice."""
+    numbers = np.unique(record_numbers(collisions, "collision_id"))
+    if len(numbers) < len(collisions):
+        raise ContractError("clean crashes: a collision is twice in a month; run transform_clean again")
+    dangling = ~np.isin(record_numbers(found, "collision_id"), numbers)
+    if dangling.any():
+        raise ContractError(f"curated collision_vehicles: {int(dangling.sum())} rows without a collision")

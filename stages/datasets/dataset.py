@@ -1,0 +1,222 @@
+"""What a dataset is: one description, from which come the reader, the casts, the schemas, the sample's headers and the
+data dictionary.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from stages.errors import StageError
+from stages.lake.sources import PROVENANCE, RAW_FORMAT
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name and type from the clean layer on, and what each published form calls it.
+
+    A column without headers is derived. One that is `raw_only` stays in the raw layer, and a landed file may lack it.
+    `repeats` says whether its values repeat enough to be worth a dictionary.
+    """
+
+    name: str
+    type: pa.DataType
+    doc: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw_only: bool = False
+    repeats: bool = True
+
+
+# The columns that say where a row came from, in the clean layer and in each dataset's first curated table.
+PROVENANCE_COLUMNS = (
+    Column("source", pa.string(), "landed file (its name, made safe for a key) that the row is from"),
+    Column("source_line", pa.int32(), "physical line in that file, from 1", repeats=False),
+    Column(
+        "extracted_at",
+        pa.timestamp("us", "UTC"),
+        "extraction time of that file; the newest version of a record wins",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says of some rows, as new values: the rows themselves stay as they are.
+
+    `columns` replace those of the same name; `rejected` marks, by reason, the rows to turn away; `unknown` counts, by
+    rule, the stated values that `columns` leaves unknown.
+    """
+
+    columns: Mapping[str, pd.Series] = field(default_factory=dict)
+    rejected: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A pure function from rows to a Verdict, with the reasons it may give and what each means."""
+
+    judge: Callable[[pd.DataFrame], Verdict]
+    rejects: Mapping[str, str]
+    blanks: Mapping[str, str]
+
+    def __call__(self, rows: pd.DataFrame) -> Verdict:
+        """Judge the rows; raises StageError where the rule gives a reason that it has not declared."""
+        verdict = self.judge(rows)
+        undeclared = (verdict.rejected.keys() - self.rejects.keys()) | (verdict.unknown.keys() - self.blanks.keys())
+        if undeclared:
+            raise StageError(f"rule {self.judge.__name__}: undeclared reasons: {', '.join(sorted(undeclared))}")
+        return verdict
+
+
+def rule(
+    *, rejects: Mapping[str, str] | None = None, blanks: Mapping[str, str] | None = None
+) -> Callable[[Callable[[pd.DataFrame], Verdict]], Rule]:
+    """Make a Rule of a function: by reason, which rows it `rejects` and of which it `blanks` a value."""
+    return lambda judge: Rule(judge, rejects or {}, blanks or {})
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the curated layer; every partition written has exactly these columns.
+
+    A dataset's tables all carry its key and date, and the first also where each row came from.
+    """
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns as they are written."""
+        return pa.schema([(column.name, column.type) for column in self.columns])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One published dataset. Its folder has, beside this entry:
+
+    rules.py      ROW_RULES, which need every version of a record (keys, dates, what makes a row worthless), and
+                  VALUE_RULES, which look at the newest versions alone
+    curation.py   `curate(rows) -> {table: rows}`, of clean rows that carry `month` (a lake.scope.month_code)
+    sample.py     what scripts/sample makes of it
+
+    `key` is a whole number or text, one per record. `parse_date` reads `date` in every published form. Raise `version`
+    whenever the same landed rows give other rows than before: what older rules made is then made anew.
+    """
+
+    name: str
+    title: str
+    package: str
+    version: int
+    key: str
+    date: str
+    parse_date: Callable[[str | None], datetime.date | None]
+    columns: tuple[Column, ...]
+    tables: tuple[Table, ...]
+    sql: Path | None = None  # a folder with models/ and checks/ of the dataset's own
+
+    def __post_init__(self) -> None:
+        """Hold the entry to what drivers rely on."""
+        names = [column.name for column in self.columns]
+        wanted = {self.key, self.date}
+        problems = [f"columns lack {name}" for name in wanted - set(names)]
+        problems += [f"column {name} is declared twice" for name in {name for name in names if names.count(name) > 1}]
+        problems += [
+            f"table {table.name} lacks {name}"
+            for number, table in enumerate(self.tables)
+            for name in (wanted if number else wanted | set(PROVENANCE.values())) - set(table.schema.names)
+        ]
+        if problems or not self.tables:
+            raise StageError(f"dataset {self.name}: {'; '.join(sorted(problems)) or 'no tables'}")
+
+    # --- published forms ---
+
+    @cached_property
+    def forms(self) -> dict[str, dict[str, str]]:
+        """Published form → its column names → ours, in the file's order."""
+        names = dict.fromkeys(form for column in self.columns for form in column.headers)
+        return {
+            form: {column.headers[form]: column.name for column in self.columns if form in column.headers}
+            for form in names
+        }
+
+    def form_of(self, header: Sequence[str]) -> str | None:
+        """The published form that a header has most columns of, or None where it has none of any."""
+        shared = {form: len(names.keys() & set(header)) for form, names in self.forms.items()}
+        form = max(shared, key=lambda name: shared[name])
+        return form if shared[form] else None
+
+    def published(self, name: str, form: str) -> str:
+        """What a form calls one of our columns."""
+        return next(column.headers[form] for column in self.columns if column.name == name)
+
+    def kept(self, form: str) -> dict[str, str]:
+        """A form's column names → ours, without those that stay in the raw layer."""
+        raw_only = {column.name for column in self.columns if column.raw_only}
+        return {name: ours for name, ours in self.forms[form].items() if ours not in raw_only}
+
+    # --- layers ---
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The clean layer's columns."""
+        kept = [column for column in self.columns if not column.raw_only]
+        return pa.schema([(column.name, column.type) for column in (*kept, *PROVENANCE_COLUMNS)])
+
+    @cached_property
+    def unrepeated(self) -> frozenset[str]:
+        """Every name, ours or published, of columns whose values hardly repeat."""
+        columns = [column for table in self.tables for column in table.columns]
+        names = [
+            name for column in (*self.columns, *columns) if not column.repeats
+            for name in (column.name, *column.headers.values())
+        ]  # fmt: skip
+        return frozenset(names)
+
+    @cached_property
+    def made_by(self) -> str:
+        """The version of the code that makes its layers; other columns make another version by themselves."""
+        shape = [self.schema.to_string(), *(f"{table.name} {table.schema.to_string()}" for table in self.tables)]
+        return f"{RAW_FORMAT}.{self.version}.{sha256('|'.join(shape).encode()).hexdigest()[:8]}"
+
+    # --- what its folder holds; read when it is needed, for not every stage needs pandas ---
+
+    def _module(self, name: str) -> Any:
+        return importlib.import_module(f"{self.package}.{name}")
+
+    @property
+    def row_rules(self) -> tuple[Rule, ...]:
+        """The rules that see every version of a record."""
+        found: tuple[Rule, ...] = self._module("rules").ROW_RULES
+        return found
+
+    @property
+    def value_rules(self) -> tuple[Rule, ...]:
+        """The rules that see the newest versions."""
+        found: tuple[Rule, ...] = self._module("rules").VALUE_RULES
+        return found
+
+    @property
+    def curate(self) -> Callable[[pd.DataFrame], Mapping[str, pd.DataFrame]]:
+        """Clean rows → the curated tables' rows, by table."""
+        found: Callable[[pd.DataFrame], Mapping[str, pd.DataFrame]] = self._module("curation").curate
+        return found
+
+    @property
+    def sample(self) -> Any:
+        """What scripts/sample makes of it: the folder's sample module."""
+        return self._module("sample")

@@ -1,0 +1,69 @@
+"""pandas over Arrow: several months at a time, whose columns repeat few values many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stages.lake.parquet import grouped
+from stages.lake.scope import month_name
+
+
+def per_value(column: pd.Series, function: Callable[[Any], object], kind: pa.DataType) -> pd.Series:
+    """Apply `function` to each distinct value of a column; a null stays null. Text stays dictionary-encoded."""
+    coded = _coded(column)
+    mapped = pa.array([function(value) for value in coded.dictionary.to_pylist()], kind)
+    if kind == pa.string():
+        values = pc.dictionary_encode(mapped)  # several values may have become one
+        result = pa.DictionaryArray.from_arrays(values.indices.take(coded.indices), values.dictionary)
+    else:
+        result = mapped.take(coded.indices)
+    return pd.Series(result, index=column.index, dtype=pd.ArrowDtype(result.type))
+
+
+def distinct(column: pd.Series) -> list[Any]:
+    """The distinct values of a column, null excepted, in no particular order."""
+    values: list[Any] = _coded(column).dictionary.to_pylist()
+    return values
+
+
+def matching(text: pd.Series, pattern: str) -> pd.Series:
+    """Text that matches the (RE2) pattern; other text becomes unknown."""
+    return text.where(text.str.contains(pattern, regex=True).fillna(False))
+
+
+def mask(condition: pd.Series) -> np.ndarray:
+    """A condition for each row as numpy has it; where it is unknown it does not hold."""
+    return condition.fillna(False).to_numpy(dtype=bool)
+
+
+def by_month(frame: pd.DataFrame) -> dict[str, pa.Table]:
+    """Split rows by their `month`, which is left out: YYYY-MM → its rows, in their order."""
+    codes = frame["month"].to_numpy(dtype=np.int64)
+    table = pa.Table.from_pandas(frame.drop(columns="month"), preserve_index=False)
+    return {month_name(code): rows for code, rows in grouped(table, codes)}
+
+
+def record_numbers(frame: pd.DataFrame, key: str) -> np.ndarray:
+    """A number for each record in its month, equal for rows with the same `month` and key.
+
+    The key is text, or a whole number from 0 to 10**13.
+    """
+    values = frame[key]
+    if pd.api.types.is_integer_dtype(values.dtype):
+        keys = values.to_numpy(dtype=np.int64)
+    else:
+        keys = np.unique(values.to_numpy(dtype=object), return_inverse=True)[1]
+    numbers: np.ndarray = frame["month"].to_numpy(dtype=np.int64) * 10**13 + keys
+    return numbers
+
+
+def _coded(column: pd.Series) -> pa.DictionaryArray:
+    values = pa.array(column)
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)

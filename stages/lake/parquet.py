@@ -1,0 +1,115 @@
+"""Parquet in the object store, by Arrow. Each file carries the version of the rules that made it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.errors import ContractError, StageError
+from stages.lake.scope import month_code
+from stages.lake.store import ObjectStore
+
+MADE_BY = b"collisions.made_by"
+
+
+def to_parquet(table: pa.Table, made_by: str = "", unrepeated: Collection[str] = ()) -> bytes:
+    """A finished parquet file; the same rows always give the same bytes.
+
+    A dictionary is kept of every column but the `unrepeated`, of whose values it would only cost time.
+    """
+    plain = [pa.string() if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
+    table = table.cast(pa.schema(zip(table.column_names, plain, strict=True)))
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        sink,
+        table.schema,
+        compression="lz4",
+        use_dictionary=[name for name in table.column_names if name not in unrepeated],
+        write_statistics=False,  # readers choose partitions by their path
+        store_schema=False,
+    ) as writer:
+        writer.write_table(table)
+        if made_by:
+            writer.add_key_value_metadata({MADE_BY: made_by.encode()})
+    return bytes(sink.getvalue())
+
+
+def read_parquet(
+    store: ObjectStore,
+    key: str,
+    made_by: str,
+    coded: Collection[str] = (),
+    left_out: Collection[str] = (),
+) -> pa.Table:
+    """Read a partition, the columns `coded` dictionary-encoded.
+
+    Raises ContractError where it is not parquet, or was made by other rules than `made_by`.
+    """
+    try:
+        content = io.BytesIO(store.read(key))
+        metadata = pq.read_metadata(content)
+        if _made_by(metadata) != made_by:
+            raise ContractError(f"{store.describe(key)}: was made by other rules; run the previous stage again")
+        names = [name for name in metadata.schema.names if name not in left_out]
+        file = pq.ParquetFile(content, metadata=metadata, read_dictionary=[name for name in names if name in coded])
+        return file.read(names, use_threads=False)
+    except pa.ArrowInvalid as error:
+        raise ContractError(
+            f"{store.describe(key)}: cannot be read as parquet ({error}); run the previous stage again"
+        ) from None
+
+
+def made_by(path: Path) -> str:
+    """The version of the rules that made a parquet file; empty where the file does not say."""
+    try:
+        return _made_by(pq.read_metadata(path))
+    except pa.ArrowInvalid as error:
+        raise ContractError(f"{path}: cannot be read as parquet ({error}); run the previous stage again") from None
+
+
+def _made_by(metadata: pq.FileMetaData) -> str:
+    version: bytes = (metadata.metadata or {}).get(MADE_BY, b"")
+    return version.decode()
+
+
+def conform(table: pa.Table, schema: pa.Schema, what: str) -> pa.Table:
+    """The table with the schema's columns in their order, where it has just these in just these types.
+
+    Text may be dictionary-encoded. Raises StageError otherwise: the code that made the table is wrong.
+    """
+    if set(table.column_names) == set(schema.names):
+        table = table.select(schema.names)
+    found = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
+    if table.column_names != schema.names or found != schema.types:
+        seen = [f"{name} {kind}" for name, kind in zip(table.column_names, found, strict=True)]
+        declared = [f"{field.name} {field.type}" for field in schema]
+        surplus, missing = (", ".join(sorted(it)) for it in (set(seen) - set(declared), set(declared) - set(seen)))
+        raise StageError(
+            f"{what}: columns differ from the declared ones: surplus: {surplus or 'none'}; missing: {missing or 'none'}"
+        )
+    return table
+
+
+def with_month(table: pa.Table, month: str) -> pa.Table:
+    """Add the column `month` (a scope.month_code), by which a table of several months is split again."""
+    return table.append_column("month", pa.repeat(pa.scalar(month_code(month), pa.int32()), table.num_rows))
+
+
+def grouped(table: pa.Table, codes: np.ndarray) -> Iterator[tuple[int, pa.Table]]:
+    """Split a table by a whole number for each row, in rising order of these; each group keeps its rows' order."""
+    if (np.diff(codes) < 0).any():
+        order = np.argsort(codes, kind="stable")
+        codes, table = codes[order], table.take(order)
+    starts = np.flatnonzero(np.diff(codes, prepend=codes[:1] - 1))
+    for start, end in zip(starts, np.append(starts[1:], len(codes))[: len(starts)], strict=True):
+        yield int(codes[start]), table.slice(start, end - start)
+
+
+def stacked(tables: list[pa.Table]) -> pa.Table:
+    """Tables of the same columns as one, in memory in one piece."""
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()

@@ -1,0 +1,41 @@
+"""The dates that a run covers, and months as names and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Half-open range of dates `[start, end)`; None is an open end, so that Scope() is everything."""
+
+    start: date | None = None
+    end: date | None = None
+
+    def touches(self, month: str) -> bool:
+        """Whether any day of the month (YYYY-MM) lies in the range."""
+        return (self.start is None or month >= f"{self.start:%Y-%m}") and (
+            self.end is None or f"{month}-01" < self.end.isoformat()
+        )
+
+    def __str__(self) -> str:
+        if self == Scope():
+            return "everything"
+        return f"[{self.start or '…'}, {self.end or '…'})"
+
+
+def month_code(month: str) -> int:
+    """`YYYY-MM` → months since year 0, for arithmetic on whole columns."""
+    return int(month[:4]) * 12 + int(month[5:]) - 1
+
+
+def month_name(code: int) -> str:
+    """The `YYYY-MM` of a `month_code`."""
+    return f"{code // 12:04d}-{code % 12 + 1:02d}"
+
+
+def whole_months(months: list[str]) -> Scope:
+    """The smallest scope that covers these months (YYYY-MM), from the first day of the first to the end of the last."""
+    first, end = (date.fromisoformat(f"{month}-01") for month in (min(months), month_name(month_code(max(months)) + 1)))
+    return Scope(first, end)

@@ -1,0 +1,96 @@
+"""The record of what the raw layer holds of each landed file: `raw/<dataset>/_sources.json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date
+
+from stages.errors import PreconditionFailed
+from stages.lake import keys
+from stages.lake.scope import Scope
+from stages.lake.store import ObjectInfo, ObjectStore
+
+# Where a raw row came from: columns beside the published ones → their names from the clean layer on.
+PROVENANCE = {"_source": "source", "_line": "source_line", "_extracted_at": "extracted_at"}
+RAW_FORMAT = 4  # raise it when the reader of landed files makes other rows of the same file
+
+
+@dataclass
+class Source:
+    """What the raw layer holds of one landed file, as the rules of version `made_by` read it.
+
+    `months` counts its rows; `written` has the ETag of each of its raw partitions.
+    """
+
+    name: str
+    key: str
+    etag: str
+    size: int
+    last_modified: str
+    extracted_at: str
+    covers_start: str | None
+    covers_end: str | None
+    made_by: str
+    form: str = ""
+    unknown_columns: list[str] = field(default_factory=list)
+    rows: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    months: dict[str, int] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def covers(self) -> Scope | None:
+        """The dates of which it declares to have every record."""
+        if not (self.covers_start and self.covers_end):
+            return None
+        return Scope(date.fromisoformat(self.covers_start), date.fromisoformat(self.covers_end))
+
+    @property
+    def content(self) -> tuple[str, str]:
+        """Tells one content of a landed file from another."""
+        return self.etag, self.last_modified
+
+    def part(self, dataset: str, month: str) -> str:
+        """Key of this source's raw partition of a month."""
+        return keys.partition("raw", dataset, month, self.name)
+
+    def is_of(self, info: ObjectInfo) -> bool:
+        """Whether it still describes the landed file."""
+        return (self.key, *self.content) == (info.key, info.etag, info.last_modified.isoformat())
+
+
+def load_sources(store: ObjectStore, dataset: str, made_by: str) -> tuple[dict[str, Source], str | None]:
+    """The record's entries of files that these rules read, by name, and its ETag (None without a record)."""
+    info = store.head(keys.sources(dataset))
+    if info is None:
+        return {}, None
+    stored = json.loads(store.read(info.key))
+    current = {name: entry for name, entry in stored.items() if entry.get("made_by") == made_by}
+    return {name: Source(**entry) for name, entry in current.items()}, info.etag
+
+
+def save_sources(
+    store: ObjectStore, dataset: str, made_by: str, sources: dict[str, Source], known: dict[str, Source]
+) -> None:
+    """Write the record anew; `known` is what it held when landing was listed.
+
+    What another run has recorded since then is kept. Raises PreconditionFailed where that is a newer landed file of the
+    same name as one of ours: our raw partitions of it are those of a file that is gone.
+    """
+    for _ in range(20):
+        now, etag = load_sources(store, dataset, made_by)
+        merged = {name: source for name, source in now.items() if name not in known} | sources
+        for name, source in sources.items():
+            other = now.get(name)
+            if other and other.content == source.content:
+                source.written = other.written | source.written
+            elif other and (name not in known or other.content != known[name].content):
+                raise PreconditionFailed(f"{source.key}: landed anew and read by another run meanwhile; run again")
+        content = json.dumps({name: asdict(source) for name, source in sorted(merged.items())}, indent=1).encode()
+        try:
+            store.put(keys.sources(dataset), content, expect=etag)
+            return
+        except PreconditionFailed:
+            continue
+    raise PreconditionFailed(f"{keys.sources(dataset)}: other runs keep writing it; run again")

@@ -1,0 +1,161 @@
+"""A folder as the lake."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from stat import S_ISDIR
+
+from stages.errors import ConfigError, ObjectMissing, PreconditionFailed
+from stages.lake.store import ANY, ObjectInfo, ObjectStore
+
+
+class FolderStore(ObjectStore):
+    """A folder as a bucket.
+
+    A new object is written under `.tmp/` and renamed into place. Its ETag is made of inode, time and size, so that a
+    listing reads no content; to keep it steady, a put of the same content leaves the object as it is. Metadata lies
+    in a hidden file beside the object.
+    """
+
+    STALE_SECONDS = 24 * 3600
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.tmp = self.root / ".tmp"
+        nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
+        if not (nearest.is_dir() and os.access(nearest, os.R_OK | os.X_OK)):
+            raise ConfigError(f"COLLISIONS_LAKE {self.root}: is no folder that can be read")
+        for leftover in self.tmp.glob("put-*"):  # of a process that was killed while it wrote
+            with suppress(FileNotFoundError):  # another process has finished it, or tidies up too
+                if time.time() - leftover.stat().st_mtime > self.STALE_SECONDS:
+                    leftover.unlink()
+
+    def _path(self, key: str) -> Path:
+        return self.root / key
+
+    @staticmethod
+    def _metadata_path(path: Path) -> Path:
+        return path.with_name(f".{path.name}.metadata")
+
+    def _info(self, key: str, stat: os.stat_result) -> ObjectInfo:
+        etag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+        return ObjectInfo(key, stat.st_size, etag, datetime.fromtimestamp(stat.st_mtime, UTC))
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        folder = self.root / prefix.rpartition("/")[0]
+        found = []
+        for parent, folders, files in os.walk(folder, onerror=_raise_unless_gone):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in files:
+                path = Path(parent, name)
+                key = path.relative_to(self.root).as_posix()
+                if name.startswith(".") or not key.startswith(prefix):
+                    continue
+                info = self.head(key)
+                if info is not None:  # else it was deleted meanwhile
+                    found.append(info)
+        return sorted(found, key=lambda info: info.key)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        try:
+            found = self._path(key).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return None if S_ISDIR(found.st_mode) else self._info(key, found)
+
+    def metadata(self, key: str) -> dict[str, str]:
+        info = self.head(key)
+        if info is None:
+            raise ObjectMissing(f"{self.describe(key)}: no such object")
+        try:
+            stored = json.loads(self._metadata_path(self._path(key)).read_text())
+        except FileNotFoundError:
+            return {}
+        return stored["metadata"] if stored["etag"] == info.etag else {}
+
+    def read(self, key: str) -> bytes:
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise ObjectMissing(f"{self.describe(key)}: no such object") from None
+
+    @contextmanager
+    def local(self, key: str) -> Iterator[Path]:
+        path = self._path(key)
+        if not path.is_file():
+            raise ObjectMissing(f"{self.describe(key)}: no such object")
+        yield path
+
+    def put(
+        self, key: str, data: bytes | Path, *, metadata: Mapping[str, str] | None = None, expect: str | None = ANY
+    ) -> str:
+        path = self._path(key)
+        temporary = self.tmp / f"put-{uuid.uuid4().hex}"
+        try:
+            self.tmp.mkdir(parents=True, exist_ok=True)
+            if isinstance(data, Path):
+                shutil.copyfile(data, temporary)
+            else:
+                temporary.write_bytes(data)
+            if isinstance(data, Path):  # what is published outlives a power cut; a torn partition shows by its ETag
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock():
+                info = self.head(key)
+                if expect not in {ANY, info.etag if info else None}:
+                    raise PreconditionFailed(f"{self.describe(key)}: another run has written it meanwhile; run again")
+                if info is not None and metadata is None and _same_content(temporary, path):
+                    return info.etag
+                stat = temporary.stat()  # a rename keeps inode, time and size, and so the ETag
+                if metadata is not None:
+                    stored = {"etag": self._info(key, stat).etag, "metadata": _lower(metadata)}
+                    self._metadata_path(path).write_text(json.dumps(stored))
+                temporary.replace(path)
+                return self._info(key, stat).etag
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One writer at a time compares and renames; the system frees the lock of a process that dies."""
+        with (self.tmp / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        self._metadata_path(path).unlink(missing_ok=True)
+
+    def describe(self, key: str) -> str:
+        return str(self._path(key))
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """A folder that cannot be listed is no empty folder."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    with one.open("rb") as a, other.open("rb") as b:
+        while block := a.read(1 << 20):
+            if block != b.read(1 << 20):
+                return False
+    return True
+
+
+def _lower(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in metadata.items()}

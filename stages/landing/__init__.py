@@ -1,0 +1,1 @@
+"""Reading landed files as they are published, whatever state they are in."""
