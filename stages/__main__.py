@@ -82,6 +82,8 @@ def run(
     given = parser(names).parse_args(arguments)
     if given.start and given.end and given.start >= given.end:
         raise ConfigError(f"--start {given.start} is not before --end {given.end}: the scope [start, end) is empty")
+    if given.stage == "model_analytics" and given.dataset != names:
+        raise ConfigError("model_analytics builds the warehouse of all datasets; leave out --dataset")
     scope = Scope(given.start, given.end)
     run_id = given.run_id or f"by-hand_{given.start or 'first'}_{given.end or 'last'}"
 

@@ -32,7 +32,7 @@ def with_our_names(raw: pa.Table, dataset: Dataset) -> pa.Table:
 
 
 def judged(rows: pd.DataFrame, rules: Iterable[Rule]) -> tuple[pd.DataFrame, pd.Series, Counter[str]]:
-    """Apply rules in order: the rows' new values, each row's first reason to be rejected, and counts of blanked values."""
+    """Apply rules in order: the new rows, each row's first reason to be rejected, and counts of blanked values."""
     reason = pd.Series([None] * len(rows), dtype=object)
     counts: Counter[str] = Counter()
     for rule in rules:

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 WAREHOUSE = "warehouse/collisions.duckdb"
 RUNS = "_runs/"
+FAILED_CHECKS = "quarantine/checks/"
 
 
 def landing(dataset: str) -> str:
@@ -39,9 +40,19 @@ def quarantine(stage: str, dataset: str, part: str) -> str:
     return f"{quarantined(stage, dataset)}{part}.parquet"
 
 
+def failed_check(name: str) -> str:
+    """Key of the first rows that fail a check of the warehouse."""
+    return f"{FAILED_CHECKS}{name}.parquet"
+
+
 def manifest(run_id: str, stage: str, dataset: str) -> str:
     """Key of the record of what a stage of a run did."""
-    return f"{RUNS}{safe_name(run_id)}/{stage}/{dataset}.json"
+    return f"{run(run_id)}{stage}/{dataset}.json"
+
+
+def run(run_id: str) -> str:
+    """Prefix of the records of a run's stages."""
+    return f"{RUNS}{safe_name(run_id)}/"
 
 
 def month_of(key: str) -> str | None:

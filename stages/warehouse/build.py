@@ -1,0 +1,152 @@
+"""Builds the warehouse's tables from curated partitions, and checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from stages.errors import StageError
+from stages.parallel import workers
+from stages.warehouse.models import Check, Model
+
+OLDEST_READER = "v1.4.0"  # the oldest DuckDB that must open the file; newer storage would shut it out
+KEPT_ROWS = 100  # of each failed check
+# What the tables' columns are in DuckDB, for a table without partitions; the same as it reads from parquet.
+TYPES = {
+    pa.date32(): "date",
+    pa.time32("ms"): "time",
+    pa.timestamp("us", "UTC"): "timestamptz",
+    pa.string(): "varchar",
+    pa.float64(): "double",
+    pa.int8(): "tinyint",
+    pa.int16(): "smallint",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    pa.bool_(): "boolean",
+}
+
+
+@dataclass(frozen=True)
+class Curated:
+    """A curated table: its columns, and its partitions as local files."""
+
+    name: str
+    schema: pa.Schema
+    files: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """A dataset's curated tables. The first has one row per version of a record, with where it came from; all have the
+    record's `key` and `date`.
+    """
+
+    key: str
+    date: str
+    tables: Sequence[Curated]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A check that did not hold: how many rows break it, and the first of them."""
+
+    check: Check
+    count: int
+    rows: pa.Table
+
+
+def open_warehouse(path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
+    """A new database that keeps to a memory limit and spills into `scratch`."""
+    return duckdb.connect(
+        str(path),
+        config={
+            "storage_compatibility_version": OLDEST_READER,
+            "memory_limit": "1GB",
+            "threads": workers(),
+            "temp_directory": str(scratch),
+            "autoinstall_known_extensions": False,  # nothing is fetched while a stage runs
+        },
+    )
+
+
+def read_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> None:
+    """Make the views that models read: `curated_<table>` with every version, `newest_<table>` with the newest of each
+    record, and between them the temporary table `superseded_<first table>`.
+
+    A record that has moved to another month is in the curated partitions of both: the latest extraction counts, then
+    the greatest source name, then the last line.
+    """
+    for table in dataset.tables:
+        warehouse.execute(f"create temp view curated_{table.name} as {_rows(table)}")
+    first, key, date = dataset.tables[0].name, dataset.key, dataset.date
+    warehouse.execute(f"""
+        create temp table superseded_{first} as
+        with repeated as (
+            select {key}
+            from curated_{first}
+            group by {key}
+            having count(*) > 1
+        ),
+        versions as (
+            select
+                {key},
+                {date},
+                row_number() over (partition by {key} order by extracted_at desc, source desc, source_line desc) as age
+            from curated_{first}
+            semi join repeated using ({key})
+        )
+        select {key}, {date}
+        from versions
+        where age > 1
+    """)
+    for table in dataset.tables:
+        warehouse.execute(
+            f"create temp view newest_{table.name} as"
+            f" from curated_{table.name} anti join superseded_{first} using ({key}, {date})"
+        )
+
+
+def _rows(table: Curated) -> str:
+    if table.files:
+        names = ", ".join(f"'{_quoted(file)}'" for file in table.files)
+        return f"from read_parquet([{names}], hive_partitioning = false)"
+    columns = ", ".join(f"null::{TYPES[field.type]} as {field.name}" for field in table.schema)
+    return f"select {columns} where false"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def build(warehouse: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+    """Make the models' relations, in the order given; raises StageError with the file's name where its SQL fails."""
+    for model in models:
+        _execute(warehouse, model.sql, model.path)
+
+
+def check(warehouse: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> list[Failure]:
+    """Run the checks, record each in meta_quality, and return those that failed."""
+    failures = []
+    for one in checks:
+        _execute(warehouse, f"create or replace temp table failing as {one.sql}", one.path)
+        found = warehouse.execute("select count(*) from failing").fetchone()
+        count = found[0] if found else 0
+        warehouse.execute(
+            "insert into meta_quality values (?, ?, ?, ?, ?)", [one.title, one.table, one.severity, count, count == 0]
+        )
+        if count:
+            failures.append(Failure(one, count, warehouse.sql(f"from failing limit {KEPT_ROWS}").to_arrow_table()))
+    return failures
+
+
+def _execute(warehouse: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
+    try:
+        warehouse.execute(sql)
+    except (duckdb.OutOfMemoryException, duckdb.IOException):
+        raise  # the machine's, not the file's
+    except duckdb.Error as error:
+        raise StageError(f"{path}: its SQL fails: {error}") from None

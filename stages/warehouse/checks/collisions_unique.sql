@@ -1,0 +1,7 @@
+-- Check: collision_id is unique
+-- Table: fct_collisions
+-- Severity: error
+select collision_id, count(*) as rows
+from fct_collisions
+group by collision_id
+having count(*) > 1;

@@ -1,0 +1,116 @@
+"""The SQL files as they describe themselves: models with their grain and columns, checks with their severity.
+
+A model is `models/{staging,facts,dims,meta}/<relation>.sql`; its first line states its grain, and each column of a
+published table has its meaning behind it, as a comment. A check is `checks/<name>.sql`; its head says what must hold,
+of which table, and how severe a failure is; its query returns the rows that break it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from stages.errors import StageError
+
+OWN = Path(__file__).parent
+KINDS = ("staging", "facts", "dims", "meta")  # staging relations are temporary: they are not published
+SEVERITIES = ("error", "warning")
+_COLUMN = re.compile(r"^ {4}(?:.* as )?([a-z_]\w*)(?: [a-z]+)?,? -- (.+)$")
+_REFERENCE = re.compile(r"\b(?:from|join)\s+([a-z_]\w*)")
+_COMMENT = re.compile(r"--.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One relation of the warehouse: its SQL, its grain, its columns' meanings, the relations that it reads."""
+
+    name: str
+    kind: str
+    path: Path
+    sql: str
+    grain: str
+    columns: dict[str, str]
+    refers_to: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what must hold of which table, and the query for the rows that break it."""
+
+    name: str
+    path: Path
+    title: str
+    table: str
+    severity: str
+    sql: str
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """The SQL files that match; raises StageError where the folder holds a file that nothing would read."""
+    found = sorted(folder.glob(pattern))
+    strays = sorted(path for path in folder.rglob("*") if path.is_file() and path not in found)
+    if strays:
+        raise StageError(f"{strays[0]}: nothing reads this file; expected {folder}/{pattern}")
+    return found
+
+
+def models(folders: Iterable[Path]) -> list[Model]:
+    """The models of these folders, each after those that it refers to.
+
+    Raises StageError where a file is malformed, two make the same relation, or models refer to one another in a circle.
+    """
+    found: dict[str, Model] = {}
+    for folder in folders:
+        for path in _files(folder / "models", "*/*.sql"):
+            model = _model(path)
+            if model.name in found:
+                raise StageError(f"{path}: {found[model.name].path} makes {model.name} already")
+            found[model.name] = model
+    graph = {name: sorted(model.refers_to & found.keys()) for name, model in found.items()}
+    try:
+        return [found[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise StageError(f"{found[error.args[1][0]].path}: models refer to one another in a circle: {circle}") from None
+
+
+def _model(path: Path) -> Model:
+    sql = path.read_text()
+    first = sql.partition("\n")[0]
+    kind = path.parent.name
+    if not first.startswith("-- Grain: "):
+        raise StageError(f"{path}: the first line must state the grain: -- Grain: one row per …")
+    if kind not in KINDS:
+        raise StageError(f"{path}: expected in one of the folders {', '.join(KINDS)}")
+    columns = {found[1]: found[2] for line in sql.splitlines() if (found := _COLUMN.match(line))}
+    code = _COMMENT.sub("", sql)
+    within = set(re.findall(r"^\)?,?(?:with )?([a-z_]\w*) as \(", code, re.MULTILINE))
+    references = frozenset(_REFERENCE.findall(code)) - within - {path.stem}
+    return Model(path.stem, kind, path, sql, first.removeprefix("-- Grain: "), columns, references)
+
+
+def checks(folders: Iterable[Path]) -> list[Check]:
+    """The checks of these folders; raises StageError where a file is malformed or two have the same name."""
+    found: dict[str, Check] = {}
+    for folder in folders:
+        if not (folder / "checks").is_dir():
+            continue
+        for path in _files(folder / "checks", "*.sql"):
+            if path.stem in found:
+                raise StageError(f"{path}: {found[path.stem].path} has the same name")
+            found[path.stem] = _check(path)
+    return list(found.values())
+
+
+def _check(path: Path) -> Check:
+    sql = path.read_text()
+    head = dict(re.findall(r"^-- (Check|Table|Severity): (.+)$", sql, re.MULTILINE))
+    missing = [name for name in ("Check", "Table", "Severity") if name not in head]
+    if missing:
+        raise StageError(f"{path}: the head lacks {', '.join(f'-- {name}: …' for name in missing)}")
+    if head["Severity"] not in SEVERITIES:
+        raise StageError(f"{path}: severity {head['Severity']!r} is neither {' nor '.join(SEVERITIES)}")
+    return Check(path.stem, path, head["Check"], head["Table"], head["Severity"], sql)

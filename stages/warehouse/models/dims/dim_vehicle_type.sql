@@ -1,0 +1,8 @@
+-- Grain: one row per published spelling of a vehicle type → standard type → group.
+create table dim_vehicle_type as
+select distinct
+    vehicle_type_key, -- derived from the spelling; 0: not stated
+    vehicle_type_raw as raw_spelling, -- as published
+    coalesce(vehicle_type, 'Unknown') as vehicle_type, -- standard name; Other where the vocabulary lacks it
+    coalesce(vehicle_group, 'Unknown') as vehicle_group -- group of the standard type
+from newest_collision_vehicles;

@@ -1,0 +1,20 @@
+-- Grain: one row per collision. Counts are NULL where the source leaves them blank.
+create table fct_collisions as
+select
+    collision_id, -- the city's number of the collision
+    year(crash_date) * 10000 + month(crash_date) * 100 + day(crash_date) as date_key, -- its day, as YYYYMMDD
+    location_key, -- its place; 0: not stated
+    crash_date, -- day of the collision
+    crash_time, -- time of the collision, New York time; NULL where it cannot be read
+    crash_hour, -- hour of the day, 0-23, New York time
+    severity, -- fatal, injury or property damage; NULL where a count that decides it is unknown
+    vehicle_count, -- how many of the five vehicle slots are named, 0-5
+    persons_injured, -- number of persons injured; may exceed the sum of the three groups below
+    persons_killed, -- number of persons killed
+    pedestrians_injured, -- number of pedestrians injured
+    pedestrians_killed, -- number of pedestrians killed
+    cyclists_injured, -- number of cyclists injured
+    cyclists_killed, -- number of cyclists killed
+    motorists_injured, -- number of motorists injured
+    motorists_killed -- number of motorists killed
+from located_collisions;

@@ -1,0 +1,14 @@
+-- Grain: one row per landed file that the raw layer has read. Times are UTC.
+create table meta_sources (
+    dataset varchar, -- the dataset
+    file varchar, -- its key in the lake
+    etag varchar, -- the store's mark of its content
+    form varchar, -- the published form that it was read as
+    bytes bigint, -- its size
+    rows bigint, -- rows in it, those rejected included
+    quarantined bigint, -- rows that ingest_raw rejected
+    extracted_at timestamp, -- its extraction time, which is the version of its records
+    first_month varchar, -- first month of its rows, YYYY-MM
+    last_month varchar, -- last month of its rows, YYYY-MM
+    unknown_columns varchar -- columns that the form does not have; they stay in the raw layer
+);

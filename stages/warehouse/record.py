@@ -1,0 +1,74 @@
+"""The pipeline's own record in the warehouse: the meta tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from stages.lake.job import Job
+from stages.lake.ledger import Ledger
+from stages.lake.sources import Source
+
+
+def insert(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Add rows to a table; a column that a row lacks is NULL, a name that the table lacks is ignored."""
+    described = warehouse.execute("select name, type from pragma_table_info(?)", [table]).fetchall()
+    shape = json.dumps([dict(described)])
+    values = json.dumps([{name: row.get(name) for name, _ in described} for row in rows])
+    warehouse.execute(f"insert into {table} select row.* from (select unnest(from_json(?, ?)) as row)", [values, shape])
+
+
+def record_runs(warehouse: duckdb.DuckDBPyConnection, manifests: Iterable[dict[str, Any]]) -> None:
+    """meta_stages (the row ledger), meta_rules (why rows were rejected or changed) and meta_runs, from manifests."""
+    done = sorted(manifests, key=lambda manifest: str(manifest["started_at"]))
+    insert(warehouse, "meta_stages", [{**manifest, "started_at": utc(manifest["started_at"])} for manifest in done])
+    insert(
+        warehouse,
+        "meta_rules",
+        [{**manifest, "rule": rule, "rows": rows} for manifest in done for rule, rows in manifest["rules"].items()],
+    )
+    runs: dict[str, dict[str, Any]] = {}
+    for manifest in done:
+        scope = {"scope_start": manifest["start"], "scope_end": manifest["end"]}
+        first = {"run_id": manifest["run_id"], "started_at": utc(manifest["started_at"])}
+        runs.setdefault(manifest["run_id"], first | scope)
+    insert(warehouse, "meta_runs", list(runs.values()))
+
+
+def record_job(warehouse: duckdb.DuckDBPyConnection, job: Job, ledger: Ledger) -> None:
+    """The job's own rows of meta_stages and meta_rules; the size of the file that is being written is unknown."""
+    row = job.record(ledger) | {"files": 1, "bytes": None, "started_at": utc(job.started_at.isoformat())}
+    insert(warehouse, "meta_stages", [row])
+    insert(warehouse, "meta_rules", [{**row, "rule": rule, "rows": count} for rule, count in job.rules.items()])
+
+
+def record_sources(warehouse: duckdb.DuckDBPyConnection, dataset: str, sources: Iterable[Source]) -> None:
+    """meta_sources: the landed files of a dataset that the raw layer has read."""
+    insert(
+        warehouse,
+        "meta_sources",
+        [
+            {
+                **asdict(source),
+                "dataset": dataset,
+                "file": source.key,
+                "bytes": source.size,
+                "extracted_at": utc(source.extracted_at),
+                "quarantined": sum(source.quarantined.values()),
+                "unknown_columns": ", ".join(source.unknown_columns),
+                "first_month": min(source.months, default=None),
+                "last_month": max(source.months, default=None),
+            }
+            for source in sources
+        ],
+    )
+
+
+def utc(moment: str) -> str:
+    """ISO 8601 with a zone → UTC without one, as the warehouse keeps its times."""
+    return datetime.fromisoformat(moment).astimezone(UTC).replace(tzinfo=None).isoformat()
