@@ -155,7 +155,7 @@ def print_table(*lines: tuple[str, float | str, str]) -> None:
 
 
 def newest_day() -> str:
-    """The last day of crashes in the published warehouse."""
+    """The last day of collisions in the published warehouse."""
     sql = "select max(crash_date)::date as day from fct_collisions"
     done = subprocess.run(
         [ROOT / "scripts/query", "--cluster", "--csv", sql], capture_output=True, text=True, check=False

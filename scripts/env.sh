@@ -31,6 +31,12 @@ find_python() { # the first Python that Airflow supports and that can make envir
   fail "no Python 3.11 to 3.14 with the modules venv and ensurepip found; install one (Debian, Ubuntu: python3 and python3-venv), or name it: PYTHON=/path/to/python3 $0"
 }
 
+the_dataset() { # the name of the dataset that files are taken for unless one says which: the only one there is
+  local folders=("$ROOT"/stages/datasets/*/__init__.py)
+  [[ ${#folders[@]} == 1 ]] || fail "there are several datasets; say which: --dataset NAME"
+  basename "$(dirname "${folders[0]}")"
+}
+
 # Bring .venv to requirements/<name>.txt (airflow or dev), unless it is there already. The developer's environment holds all
 # that Airflow's does, so it serves both, and a demo never takes a developer's tools away. What is installed is recorded
 # last: an interrupted set-up is taken up again.
