@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,9 +171,11 @@ class Lake:
 
 
 class WatchedStore(ObjectStore):
-    """A store that calls `then` once, at the first use of a verb on a key that begins with `prefix`: before it, or after."""
+    """A store that calls `then` once: before, or after, the first use of a verb on a key that begins with `prefix`."""
 
-    def __init__(self, store: ObjectStore, verb: str, prefix: str, then: Callable[[], None], after: bool = False) -> None:
+    def __init__(
+        self, store: ObjectStore, verb: str, prefix: str, then: Callable[[], None], after: bool = False
+    ) -> None:
         self.store, self.verb, self.prefix, self.then, self.after = store, verb, prefix, then, after
 
     def _call(self, verb: str, key: str, *arguments: Any, **options: Any) -> Any:

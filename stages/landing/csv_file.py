@@ -25,6 +25,10 @@ from stages.lake.sources import PROVENANCE
 
 BLOCK_BYTES = 16 << 20
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
+REJECTS = {  # why a record is no row, whatever the dataset
+    "malformed_quoting": "the record's quotes do not match, or only with those of a later record",
+    "wrong_number_of_fields": "more or fewer fields than the header",
+}
 OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "gzip-compressed",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from collisions_ops.sample import main as sample
 from lake import REPOSITORY
 
 ROWS = 2_000_000  # stages of some seconds each: time enough to strike
@@ -41,7 +41,7 @@ def undisturbed(cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     """Generated landing files, and the hashes of a run that nothing disturbs."""
     folder = tmp_path_factory.mktemp("landing")
     days = ("--start", "2022-01-01", "--end", "2024-01-01", "--split", "year")
-    cluster.run(sys.executable, "scripts/sample", "--rows", str(ROWS), *days, folder)
+    sample(["--rows", str(ROWS), *days, str(folder)])
     cluster.land_anew(*sorted(folder.rglob("*.csv")))
     assert cluster.finish(cluster.start()) == "success"
     return cluster.lake.contents()
@@ -72,6 +72,7 @@ def test_stage_pod_deleted(cluster) -> None:
     assert "was deleted while it ran" in cluster.log(run_id, "transform_clean")
 
 
+@pytest.mark.extended
 def test_stage_pod_out_of_memory(cluster) -> None:
     """The kernel kills the stage for its pod's memory: the error names it and the limit; the next try succeeds."""
     run_id = cluster.start()
@@ -127,6 +128,7 @@ def sleeper(cluster) -> Iterator[str]:
         cluster.airflow.send("DELETE", dag, {})
 
 
+@pytest.mark.extended
 def test_stage_outlives_its_timeout(cluster, sleeper: str) -> None:
     """The task fails and names the timeout, and its pod does not run on."""
     run_id = cluster.airflow.send("POST", f"{sleeper}/dagRuns", {"logical_date": None})["dag_run_id"]
@@ -158,6 +160,7 @@ def test_minio_away_for_a_minute(cluster) -> None:
         assert "transient fault" in cluster.log(run_id, stage)
 
 
+@pytest.mark.extended
 def test_postgres_pod_deleted(cluster) -> None:
     """Airflow's database restarts under a running task: the run goes on."""
     run_id = cluster.start()
@@ -166,6 +169,7 @@ def test_postgres_pod_deleted(cluster) -> None:
     assert cluster.finish(run_id) == "success"
 
 
+@pytest.mark.extended
 def test_scheduler_pod_deleted(cluster) -> None:
     """The scheduler, in which the tasks run, is replaced while a stage runs: the task ends in peace."""
     run_id = cluster.start()
@@ -183,6 +187,7 @@ def test_scheduler_killed_without_grace(cluster) -> None:
     assert cluster.finish(run_id) == "success"
 
 
+@pytest.mark.extended
 def test_stage_fails_while_its_task_is_dead(cluster) -> None:
     """A stage fails while nobody watches: the next try says how and keeps its pod, the one after that succeeds."""
     run_id = cluster.start()
@@ -197,6 +202,7 @@ def test_stage_fails_while_its_task_is_dead(cluster) -> None:
     assert cluster.stage_pods().get(pod) == "Failed"  # kept for a look
 
 
+@pytest.mark.extended
 def test_kubernetes_api_restarts(cluster) -> None:
     """The API server dies and comes back under a running stage: its pod runs on, and so does its task."""
     run_id = cluster.start()
@@ -209,6 +215,7 @@ def test_kubernetes_api_restarts(cluster) -> None:
     assert set(tries(cluster, run_id).values()) == {1}
 
 
+@pytest.mark.extended
 def test_helm_upgrade(cluster, tmp_path: Path) -> None:
     """A release that replaces every pod of Airflow while a stage runs."""
     run_id = cluster.start()
@@ -261,6 +268,7 @@ def test_wrong_credentials(cluster, wrong_credentials: Callable[[], None]) -> No
     assert cluster.finish(run_id) == "success"
 
 
+@pytest.mark.extended
 def test_image_missing(cluster) -> None:
     """The node has lost the stages' image and cannot pull it: the error says so; loaded again, a retry succeeds."""
     pod = json.loads(cluster.kubectl("-n", "airflow", "get", "pod", "airflow-scheduler-0", "-o", "json"))

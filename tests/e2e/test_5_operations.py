@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from lake import REPOSITORY
 
+pytestmark = pytest.mark.extended
+
 BLOCKS = re.findall(r"```bash\n(.*?)```", (REPOSITORY / "docs/operations.md").read_text(), re.DOTALL)
 
 

@@ -63,6 +63,7 @@ def leftovers(cluster) -> list[str]:
     return found
 
 
+@pytest.mark.extended
 def test_down_leaves_nothing_and_up_makes_it_all(cluster, extract, capsys: pytest.CaptureFixture[str]) -> None:
     """scripts/down, then from nothing to the first green run; the times are printed."""
     cluster.run("scripts/down", "--yes")
@@ -107,6 +108,7 @@ done
 """
 
 
+@pytest.mark.extended
 def test_by_hand_as_printed(cluster) -> None:
     """Each command that the documentation shows works as it is printed there."""
     cluster.run("scripts/down", "--yes")

@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from collisions_ops.sample import main as sample
 from warehouse import contents
 
 pytestmark = pytest.mark.slow
@@ -168,8 +169,8 @@ def days(tmp_path_factory) -> dict[date, Path]:
     folder = tmp_path_factory.mktemp("days")
     end = FIRST + timedelta(days=DAYS)
     options = ["--rows", "1200", "--start", str(FIRST), "--end", str(end), "--split", "day", "--defects", "0.01"]
-    subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "sample"), *options, str(folder)], check=True)
-    files = sorted(folder.glob("*.csv"))
+    sample([*options, str(folder)])
+    files = sorted(folder.glob("crashes/*.csv"))
     assert len(files) == DAYS
     return {FIRST + timedelta(days=offset): file for offset, file in enumerate(files)}
 

@@ -8,7 +8,6 @@ import gzip
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from lake import PORTAL, STAGES, Lake, WatchedStore, crashes_csv, failing, rows

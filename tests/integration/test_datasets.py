@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -135,7 +134,8 @@ def with_a_column(folder: Path) -> Dataset:
         "def curate(rows):\n"
         "    tables = curation.curate(rows)\n"
         "    hours = tables['collisions']['crash_hour']\n"
-        "    return tables | {'collisions': tables['collisions'].assign(is_night=(hours < 6).astype('bool[pyarrow]'))}\n"
+        "    night = (hours < 6).astype('bool[pyarrow]')\n"
+        "    return tables | {'collisions': tables['collisions'].assign(is_night=night)}\n"
     )
     (package / "models/facts").mkdir(parents=True)
     (package / "models/facts/fct_nights.sql").write_text(
@@ -146,10 +146,10 @@ def with_a_column(folder: Path) -> Dataset:
 
 
 @pytest.fixture
-def wider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dataset]:
+def wider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """Tomorrow's crashes."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield with_a_column(tmp_path)
+    return with_a_column(tmp_path)
 
 
 def test_partitions_that_older_rules_made_are_named_and_remade(lake: Lake, wider: Dataset) -> None:

@@ -11,12 +11,12 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+from collisions_ops.sample import main as sample
 from warehouse import contents
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -132,11 +132,11 @@ def test_the_sample_then_the_ui_until_ctrl_c(tmp_path):
 @pytest.mark.slow
 def test_given_files_land_in_a_lake_of_their_own_and_twice_give_the_same(tmp_path):
     options = ["--rows", "300", "--start", "2024-06-30", "--end", "2024-07-07"]
-    subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "sample"), *options, str(tmp_path)], check=True)
-    [file] = tmp_path.glob("*.csv")
+    sample([*options, str(tmp_path)])
+    [file] = tmp_path.glob("crashes/*.csv")
     hashes = []
     for _ in range(2):
-        done = demo(tmp_path, file.name)
+        done = demo(tmp_path, str(file))
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"COLLISIONS_LAKE={tmp_path}/lake-files scripts/query" in done.stdout
         hashes.append(contents(tmp_path / "lake-files"))

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import random
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from itertools import pairwise, permutations
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from lake import PUBLISHED, STAGES, Lake, crashes_csv, rows
+from lake import PUBLISHED, REPOSITORY, STAGES, Lake, crashes_csv, rows
 from s3_server import S3Server
+
+from stages.datasets.crashes import DATASET
 
 Extract = Callable[[str], Path]
 Sample = Callable[..., list[Path]]
@@ -346,3 +355,70 @@ def test_a_landed_file_that_is_taken_away_takes_its_rows_along(lake: Lake) -> No
     assert not lake.quarantined("ingest_raw")
     assert not lake.quarantined("transform_clean")
     assert not [key for key in lake.objects() if key.endswith("/b.parquet")]
+
+
+# --- checks, and who can open the file ----------------------------------------------------------------
+
+
+def test_rows_that_fail_a_check_are_kept_until_a_build_passes_it(lake: Lake) -> None:
+    lake.land(crashes_csv(rows(2, VEHICLE_TYPE_CODE_1="hovercraft")), "a.csv", FIRST)
+    log = lake.run()
+    kept = "quarantine/checks/vehicle_type_in_vocabulary.parquet"
+    assert "WARNING: check dim_vehicle_type: vehicle types are in the vocabulary: 1 rows fail it" in log
+    assert lake.store.describe(kept) in log
+    table = pq.read_table(pa.BufferReader(lake.store.read(kept)))
+    assert table.to_pylist() == [{"raw_spelling": "hovercraft", "vehicles": 2}]
+    lake.land(crashes_csv(rows(2)), "a.csv", LATER)
+    lake.run()
+    assert kept not in lake.objects()
+
+
+def test_a_check_that_is_an_error_publishes_nothing_and_keeps_its_rows(folder_lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "checks/no_sedans.sql").write_text(
+        "-- Check: there are no sedans\n-- Table: fct_collision_vehicles\n-- Severity: error\n"
+        "select collision_id, vehicle_type from fct_collision_vehicles\n"
+        "join dim_vehicle_type using (vehicle_type_key) where vehicle_type = 'Sedan' order by all;\n"
+    )
+    folder_lake.land(crashes_csv(rows(150)), "a.csv", FIRST)
+    folder_lake.datasets = [dataclasses.replace(DATASET, sql=tmp_path)]
+    folder_lake.run(stages=STAGES[:-1])
+    done = folder_lake.stage("model_analytics")
+    assert done.code == 65
+    assert (
+        "ERROR: check fct_collision_vehicles: there are no sedans: 150 rows fail it; the first 100 are in" in done.log
+    )
+    assert "fails 1 checks and is not published: fct_collision_vehicles: there are no sedans" in done.last
+    assert PUBLISHED not in folder_lake.objects()
+    kept = pq.read_table(pa.BufferReader(folder_lake.store.read("quarantine/checks/no_sedans.parquet")))
+    assert kept.to_pylist()[0] == {"collision_id": 1, "vehicle_type": "Sedan"}
+
+
+@pytest.mark.slow
+def test_the_oldest_supported_duckdb_opens_the_warehouse(folder_lake: Lake, tmp_path: Path) -> None:
+    uv = shutil.which("uv") or str(REPOSITORY / ".collisions/uv/bin/uv")
+    if not Path(uv).is_file():
+        pytest.skip("no uv to install an older DuckDB with: scripts/test brings it")
+    folder_lake.land(crashes_csv(rows(3)), "a.csv", FIRST)
+    folder_lake.run()
+    packages = tmp_path / "packages"
+    pins = REPOSITORY / "requirements/oldest-duckdb.txt"
+    command = [uv, "pip", "install", "--quiet", "--require-hashes", "--target", packages, "-r", pins]
+    subprocess.run([*command, "--python", sys.executable], check=True)
+    program = (
+        "import sys, duckdb; c = duckdb.connect(sys.argv[1], read_only=True); print(duckdb.__version__);"
+        " print({t: c.sql(f'select count(*) from {t}').fetchone()[0] for (t,) in c.sql('show tables').fetchall()})"
+    )
+    with folder_lake.published() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", program, folder / PUBLISHED],
+            env=os.environ | {"PYTHONPATH": str(packages)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    version, counts = done.stdout.splitlines()
+    assert version.startswith("1.4.")
+    assert "'fct_collisions': 3" in counts
