@@ -34,13 +34,16 @@ from __future__ import annotations
 
 import os
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from collisions_operators.alerts import report_failure
 from jinja2 import pass_context
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -62,12 +65,13 @@ def lookback_days() -> int:
 
 
 @pass_context
-def scope(context) -> Scope:
+def scope(context: Context) -> Scope:
     """The dates of a run: the only place that decides them (the table above). Called from the tasks' arguments."""
     start, end = context["params"].get("start") or "", context["params"].get("end") or ""
     if not start and not end and context["dag_run"].run_type in ("scheduled", "backfill"):
         # A manual run may have no data interval at all; these two always have one.
-        first, last = (context[f"data_interval_{side}"].astimezone(NEW_YORK).date() for side in ("start", "end"))
+        interval = (context["data_interval_start"], context["data_interval_end"])
+        first, last = (moment.astimezone(NEW_YORK).date() for moment in interval if moment)
         return Scope(str(first - timedelta(days=lookback_days())), str(last))
     if start and end and date.fromisoformat(start) >= date.fromisoformat(end):
         raise AirflowFailException(f"No dates in [{start}, {end}): param start must be before end, which is left out")
@@ -79,16 +83,18 @@ def arguments(stage: str) -> list[str]:
     return [stage, "--run-id={{ run_id }}", "--start={{ scope().start }}", "--end={{ scope().end }}"]
 
 
-def stage_task(stage: str, **options) -> BaseOperator:
+def stage_task(stage: str, **options: Any) -> BaseOperator:
     """The task of one stage, in the runtime that COLLISIONS_RUNTIME names."""
     runtime = os.environ.get("COLLISIONS_RUNTIME") or "kubernetes"
     if runtime == "local":
-        from collisions_operators.local import LocalStageOperator as Operator
-    elif runtime == "kubernetes":
-        from collisions_operators.pod import PodStageOperator as Operator
-    else:
-        raise AirflowException(f"COLLISIONS_RUNTIME is {runtime!r}: set it to local or kubernetes")
-    return Operator(task_id=stage, arguments=arguments(stage), **options)
+        from collisions_operators.local import LocalStageOperator
+
+        return LocalStageOperator(task_id=stage, arguments=arguments(stage), **options)
+    if runtime == "kubernetes":
+        from collisions_operators.pod import PodStageOperator
+
+        return PodStageOperator(task_id=stage, arguments=arguments(stage), **options)
+    raise AirflowException(f"COLLISIONS_RUNTIME is {runtime!r}: set it to local or kubernetes")
 
 
 with DAG(

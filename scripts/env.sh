@@ -84,7 +84,8 @@ embedded_runtime() {
   export AIRFLOW__API__BASE_URL=http://127.0.0.1:$port
   export COLLISIONS_RUNTIME=local
   export COLLISIONS_LAKE=${COLLISIONS_LAKE:-$STATE/lake}
-  mkdir -p -m 700 "$STATE" "$AIRFLOW_HOME" # keys and the UI's password lie here
+  mkdir -p "$STATE"
+  mkdir -p -m 700 "$AIRFLOW_HOME" # keys and the UI's password lie here
 }
 
 # Create or migrate Airflow's metadata database, once for each version of Airflow.

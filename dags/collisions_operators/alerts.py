@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import urllib.request
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection, Context
 
 log = logging.getLogger(__name__)
 
 
-def report_failure(context) -> None:
+def report_failure(context: Context) -> None:
     """Task failure callback: print what failed and where to look, and notify. Never changes the task's own state."""
     ti, error = context["ti"], context.get("exception")
     subject = f"{ti.dag_id}: {ti.task_id} failed"
@@ -21,7 +25,7 @@ def report_failure(context) -> None:
             f"  error    {type(error).__name__}: {error}",
             f"  log      {ti.log_url}",
             f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rows set aside, with reasons)",
-            "  then     mend the cause and clear the task: a rerun is harmless",
+            "  then     fix the cause and clear the task: a rerun is harmless",
         ]
     )
     log.error("%s", text)
@@ -34,18 +38,19 @@ def report_failure(context) -> None:
             log.exception("Could not notify by connection %s", connection_id)
 
 
-def find_connection(connection_id: str):
+def find_connection(connection_id: str) -> Connection | None:
     """The Airflow connection of that name, or None where nobody has configured it."""
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
-        return Connection.get(connection_id)
+        found: Connection = Connection.get(connection_id)
+        return found
     except AirflowNotFoundException:
         return None
 
 
-def send_mail(connection, subject: str, text: str) -> None:
+def send_mail(connection: Connection, subject: str, text: str) -> None:
     """Mail to the recipients named by `to` in the connection's extra."""
     from html import escape
 
@@ -58,7 +63,7 @@ def send_mail(connection, subject: str, text: str) -> None:
         hook.send_email_smtp(to=to, subject=subject, html_content=f"<pre>{escape(text)}</pre>")
 
 
-def send_slack(connection, subject: str, text: str) -> None:
+def send_slack(connection: Connection, subject: str, text: str) -> None:
     """Post to an incoming webhook: a slackwebhook connection, its token as the password; needs no provider."""
     url = f"{connection.schema or 'https'}://{connection.host or 'hooks.slack.com/services'}/{connection.password}"
     body = json.dumps({"text": f"*{subject}*\n```{text}```"}).encode()

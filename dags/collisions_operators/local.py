@@ -10,11 +10,15 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
 from collisions_operators import raise_for_exit, split_level
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Airflow itself gives a task 5 s between SIGTERM and SIGKILL; be done before that, so that no child is orphaned.
@@ -29,19 +33,19 @@ class LocalStageOperator(BaseOperator):
     Run `python -m stages <arguments>` at the repository's root and pass its log lines on at their level.
 
     The child leads a process group of its own, so that a kill or a timeout takes along whatever it started.
-    A task that was told to stop never counts as done, not even where the child managed to end with 0.
+    A task that Airflow stopped never counts as done, not even where the child managed to end with 0.
     """
 
     template_fields: Sequence[str] = ("arguments",)
     ui_color = "#dcecf5"
 
-    def __init__(self, *, arguments: list[str], **kwargs) -> None:
+    def __init__(self, *, arguments: list[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
 
-    def execute(self, context) -> None:
+    def execute(self, context: Context) -> None:
         """Run the stage to its end; raise unless it ended with 0, undisturbed."""
         command = [sys.executable, "-m", "stages", *self.arguments]
         self._killed = False
@@ -57,20 +61,21 @@ class LocalStageOperator(BaseOperator):
         if self._killed:  # while the process was being started, so on_kill() did not know it
             self._stop_process()
         try:
-            for line in self._lines():
+            assert self._process.stdout is not None
+            for line in self._lines(self._process.stdout):
                 last_lines.append(line)
                 self.log.log(*split_level(line))
             code = self._process.wait()
         finally:  # a timeout or an interrupt gets here with the child still running
             self._stop_process()
         if self._killed:
-            raise AirflowException(f"{self.task_id} was told to stop; its process ended with exit code {code}")
+            raise AirflowException(f"{self.task_id} was stopped by Airflow; its process ended with exit code {code}")
         if code != 0:
             raise_for_exit(self.task_id, code, last_lines)
 
-    def _lines(self) -> Iterator[str]:
+    def _lines(self, output: IO[bytes]) -> Iterator[str]:
         """What the process says, line by line as it comes, until nobody can say any more."""
-        output, rest = self._process.stdout, b""
+        rest = b""
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             while True:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import tenacity
 from airflow.providers.cncf.kubernetes.kubernetes_helper_functions import KubernetesApiException
@@ -19,6 +19,9 @@ from kubernetes.client import models as k8s
 from urllib3.exceptions import HTTPError
 
 from collisions_operators import raise_for_exit, split_level
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 STAGE_LOG = logging.getLogger(f"{__name__}.stage")  # the stage's own words, apart from the provider's
 LINE_ENDS = "\0"  # no stage says that
@@ -95,10 +98,16 @@ def container_ends(pod: k8s.V1Pod) -> list[k8s.V1ContainerStateTerminated]:
 
 
 class StagePodManager(PodManager):
-    """The provider's, with log lines at the stage's own level and without the fixed sleeps at a pod's end."""
+    """The provider's, with log lines at the stage's own level and without the fixed sleeps at a pod's end.
+
+    What it overrides is not the provider's public interface: tests/dags/test_pod_operator.py pins the names.
+    """
 
     def container_is_running(self, pod: k8s.V1Pod, container_name: str) -> bool:
-        """Asked when the log stream has ended; the provider would look too early and sleep for a second."""
+        """Asked when the log stream has ended; the provider would look too early and sleep for a second.
+
+        The sleep came with https://github.com/apache/airflow/pull/19572 and cannot be configured.
+        """
         self.watch(pod, lambda now: has_ended(now) or bool(container_ends(now)), STATUS_LAG_SECONDS)
         return super().container_is_running(pod, container_name)
 
@@ -109,7 +118,10 @@ class StagePodManager(PodManager):
         reraise=True,
     )
     def read_pod(self, pod: k8s.V1Pod) -> k8s.V1Pod:
-        """The pod as it is now; the provider would give up at once where the API server does not answer."""
+        """The pod as it is now; the provider would give up at once where the API server does not answer.
+
+        https://github.com/apache/airflow/issues/59626, https://github.com/apache/airflow/issues/19698
+        """
         return super().read_pod(pod)
 
     def await_end(self, pod: k8s.V1Pod) -> k8s.V1Pod:
@@ -142,7 +154,10 @@ class StagePodManager(PodManager):
             self.log.warning("The watch of pod %s broke off: %s", pod.metadata.name, error)
 
     def read_pod_logs(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        """The log's lines, each with a mark of ours behind it: the provider logs a line only once the next has come."""
+        """The log's lines, each with a mark of ours behind it: the provider logs a line only once the next has come.
+
+        That is how it puts lines of one timestamp together (provider 10.25); no upstream issue is known.
+        """
         for line in super().read_pod_logs(*args, **kwargs):
             if line:  # the stream's end comes as a line too
                 yield line
@@ -157,9 +172,12 @@ class PodStageOperator(KubernetesPodOperator):
     """
     Run `python -m stages <arguments>` in a pod and end as the stage did.
 
-    A stage's exit code decides whether Airflow tries again. A task that was told to stop never counts as done. A failed
+    A stage's exit code decides whether Airflow tries again. A task that Airflow stopped never counts as done. A failed
     pod is kept for a look; any other is removed, one that nobody would watch any longer included. A try that finds the
     running pod of a try whose process died takes it up, so that no stage runs twice at once.
+
+    A killed task can be reported as a success: https://github.com/apache/airflow/issues/71202,
+    https://github.com/apache/airflow/issues/73006. So whatever the pod did, a killed task raises.
     """
 
     ui_color = "#dcecf5"
@@ -171,30 +189,30 @@ class PodStageOperator(KubernetesPodOperator):
             self.active_deadline_seconds = int(self.execution_timeout.total_seconds()) + 300
 
     @cached_property
-    def pod_manager(self) -> PodManager:
+    def pod_manager(self) -> StagePodManager:
         """The pod manager on this operator's client."""
         return StagePodManager(kube_client=self.client)
 
-    def execute_sync(self, context) -> None:
+    def execute_sync(self, context: Context) -> None:
         """Start the pod or take it up, follow its log to the end, raise unless the stage ended with 0, undisturbed."""
         self.pod_request_obj = self.build_pod_request_obj(context)
         self.pod = self.get_or_create_pod(self.pod_request_obj, context)  # from here on, on_kill() deletes it
         name = self.pod.metadata.name
         try:
             if self._killed:  # while the pod was being made, so on_kill() did not know it
-                raise AirflowException("told to stop")
+                raise AirflowException("stopped")
             self.await_pod_start(self.pod)
             self.await_pod_completion(self.pod)  # follows the log
             ended = self.pod_manager.await_end(self.pod)
         except BaseException as error:  # a timeout, a pod that cannot start, a lost API server
             self._remove_unfinished()
             if self._killed:
-                raise AirflowException(f"{self.task_id} was told to stop; its pod {name} is deleted") from error
+                raise AirflowException(f"{self.task_id} was stopped by Airflow; its pod {name} is deleted") from error
             if isinstance(error, ApiException) and error.status == 404:
                 raise self._deleted() from error
             raise
         if self._killed:
-            raise AirflowException(f"{self.task_id} was told to stop; its pod {name} is deleted")
+            raise AirflowException(f"{self.task_id} was stopped by Airflow; its pod {name} is deleted")
         if ended_well(ended):
             self.pod_manager.delete_pod(ended)
         elif ended.metadata.deletion_timestamp:
@@ -203,7 +221,7 @@ class PodStageOperator(KubernetesPodOperator):
             self._fail(ended)
 
     def _deleted(self) -> AirflowException:
-        name = self.pod.metadata.name
+        name = self.pod.metadata.name if self.pod else "of the task"
         return AirflowException(f"{self.task_id}: pod {name} was deleted while it ran, by someone or with its node")
 
     def _fail(self, pod: k8s.V1Pod) -> NoReturn:
@@ -217,8 +235,9 @@ class PodStageOperator(KubernetesPodOperator):
         # Beyond the stage's own words: out of memory, past the deadline, evicted, preempted.
         reason = status.reason or (ends[0].reason if ends else "it never ran")
         if reason not in ("Error", "Completed"):
-            limit = self.container_resources.limits["memory"]
-            hint = f": more than its memory limit of {limit}" if reason == "OOMKilled" else f": {status.message or ''}"
+            limits = self.container_resources.limits if self.container_resources else {}
+            limit = f": more than its memory limit of {limits.get('memory', 'the node')}"
+            hint = limit if reason == "OOMKilled" else f": {status.message or ''}"
             lines.append(f"ERROR: Kubernetes ended pod {name}, {reason}{hint}")
         # A pod that Kubernetes failed as a whole has the exit code of its kill, or none: worth another try.
         code = ends[0].exit_code if ends and not status.reason else 137
@@ -236,4 +255,4 @@ class PodStageOperator(KubernetesPodOperator):
             self.pod_manager.delete_pod(pod)
         except Exception as error:  # the error that brought us here is the one to report
             if not (isinstance(error, ApiException) and error.status == 404):
-                self.log.warning("Could not clean up after pod %s: %s", self.pod.metadata.name, error)
+                self.log.warning("Could not clean up after the pod of %s: %s", self.task_id, error)

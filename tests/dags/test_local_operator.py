@@ -138,7 +138,7 @@ def test_a_killed_task_is_never_a_success(operator, stub, monkeypatch, script, b
     killer = threading.Thread(target=kill_when_up)
     killer.start()
     try:
-        with pytest.raises(AirflowException, match="was told to stop"):
+        with pytest.raises(AirflowException, match="was stopped by Airflow"):
             execute(operator)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)

@@ -1,0 +1,82 @@
+"""The manifests and the rendered chart are valid for the Kubernetes that the pipeline is tried on; versions agree."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+KUBERNETES = "1.34"
+CHART = Path.home() / ".cache/collisions/airflow-1.22.0.tgz"
+
+
+def rendered(*command: str) -> Iterator[dict[str, Any]]:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    yield from filter(None, yaml.safe_load_all(done.stdout))
+
+
+def check(resource: dict[str, Any]) -> str | None:
+    """What is wrong with a resource."""
+    try:
+        kubernetes_validate.validate(resource, KUBERNETES, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return f"{resource['kind']} {resource['metadata'].get('name')}: {error.message}"
+    return None
+
+
+def test_the_manifests_are_valid() -> None:
+    files = sorted((REPOSITORY / "k8s").glob("*.yaml"))
+    resources = [it for path in files for it in yaml.safe_load_all(path.read_text()) if it]
+    ours = [it for it in resources if it["kind"] not in {"Kustomization", "Cluster"}]
+    assert len(ours) > 15
+    assert [problem for it in ours if (problem := check(it))] == []
+
+
+def test_the_kustomization_is_valid() -> None:
+    resources = list(rendered("kubectl", "kustomize", "k8s"))
+    assert {"ConfigMap", "NetworkPolicy", "StatefulSet"} <= {it["kind"] for it in resources}
+    assert [problem for it in resources if (problem := check(it))] == []
+
+
+def test_the_chart_with_our_values_is_valid() -> None:
+    if not CHART.exists():
+        pytest.skip(f"no chart at {CHART}")
+    values = ("--namespace", "airflow", "--values", "helm-values/airflow.yaml", "--set", "images.airflow.tag=tag")
+    resources = list(rendered("helm", "template", "airflow", str(CHART), *values))
+    assert {"Deployment", "StatefulSet", "Job"} <= {it["kind"] for it in resources}
+    assert [problem for it in resources if (problem := check(it))] == []
+
+
+def test_a_misspelt_field_is_found() -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"container": []}}
+    assert "a: " in (check(pod) or "")
+
+
+def test_versions_that_stand_in_several_places_agree() -> None:
+    """Airflow's is pinned in pyproject.toml, the chart's in scripts/up, MinIO's and Postgres' in k8s/."""
+
+    def found(file: str, pattern: str) -> set[str]:
+        versions = set(re.findall(pattern, (REPOSITORY / file).read_text()))
+        assert versions, f"{file} has nothing like {pattern}"
+        return versions
+
+    airflow = found("pyproject.toml", r"apache-airflow==([\d.]+)")
+    assert found("dags/Dockerfile", r"apache/airflow:([\d.]+)") == airflow
+    assert found("helm-values/airflow.yaml", r"airflowVersion: \"?([\d.]+)") == airflow
+    chart = found("scripts/up", r"CHART_VERSION=([\d.]+)")
+    for file in ("README.md", "docs/operations.md"):
+        assert found(file, r"(?:chart |--version |airflow-)(1\.[\d.]+\d)") == chart
+    for name, image in (("MinIO", r"(quay\.io/minio/minio:\S+?)[)\s]"), ("postgres", r"\b(postgres:\d+)\b")):
+        file = f"k8s/{name.lower()}.yaml"
+        assert found("scripts/up", image) == found(file, image), name
