@@ -31,11 +31,12 @@ find_python() { # the first Python that Airflow supports and that can make envir
   fail "no Python 3.11 to 3.14 with the modules venv and ensurepip found; install one (Debian, Ubuntu: python3 and python3-venv), or name it: PYTHON=/path/to/python3 $0"
 }
 
-# Bring .venv to requirements/<name>.txt (airflow or dev), unless it is there already. The developer's environment holds all
-# that Airflow's does, so it serves both, and a demo never takes a developer's tools away. What is installed is recorded
-# last: an interrupted set-up is taken up again.
+# Bring .venv to requirements/<name>.txt (ops, airflow or dev), unless it is there already. dev holds all of airflow, and
+# airflow all of ops: the largest that was ever asked for serves all three, and no command takes another's packages away.
+# What is installed is recorded last: an interrupted set-up is taken up again.
 make_environment() { # name
   local name=$1 log=$STATE/environment.log python uv
+  if [[ $name == ops && -e $VENV/installed-airflow.txt ]]; then name=airflow; fi
   if [[ -e $VENV/installed-dev.txt ]]; then name=dev; fi
   if cmp -s "$ROOT/requirements/$name.txt" "$VENV/installed-$name.txt"; then return; fi
   mkdir -p "$STATE"
