@@ -37,11 +37,12 @@ the_dataset() { # the name of the dataset that files are taken for unless one sa
   basename "$(dirname "${folders[0]}")"
 }
 
-# Bring .venv to requirements/<name>.txt (airflow or dev), unless it is there already. The developer's environment holds all
-# that Airflow's does, so it serves both, and a demo never takes a developer's tools away. What is installed is recorded
-# last: an interrupted set-up is taken up again.
+# Bring .venv to requirements/<name>.txt (ops, airflow or dev), unless it is there already. dev holds all of airflow, and
+# airflow all of ops: the largest that was ever asked for serves all three, and no command takes another's packages away.
+# What is installed is recorded last: an interrupted set-up is taken up again.
 make_environment() { # name
   local name=$1 log=$STATE/environment.log python uv
+  if [[ $name == ops && -e $VENV/installed-airflow.txt ]]; then name=airflow; fi
   if [[ -e $VENV/installed-dev.txt ]]; then name=dev; fi
   if cmp -s "$ROOT/requirements/$name.txt" "$VENV/installed-$name.txt"; then return; fi
   mkdir -p "$STATE"

@@ -1,1 +1,1 @@
-"""What a person runs: the commands behind scripts/."""
+"""What operators run: the cluster, the embedded runtime, and the measurements of both. `scripts/NAME` calls it."""

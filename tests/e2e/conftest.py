@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from collisions_ops.airflow_api import Airflow
+from collisions_ops.cluster import Cluster as OpsCluster
+from collisions_ops.settings import Settings
+from collisions_ops.shell import Shell
 from lake import REPOSITORY, Lake
 
 SCRIPTS = REPOSITORY / "scripts"
@@ -59,9 +60,9 @@ class Cluster:
     run = staticmethod(run)
     until = staticmethod(until)
 
-    def __init__(self, client: ModuleType) -> None:
-        self.airflow = client.Airflow()
-        self.ports = client.PORTS
+    def __init__(self) -> None:
+        self.settings = Settings.from_environment(os.environ)
+        self.airflow = Airflow.on(OpsCluster(self.settings, Shell(os.environ)))
 
     def kubectl(self, *arguments: str, **options: Any) -> str:
         """The output of kubectl."""
@@ -82,8 +83,7 @@ class Cluster:
     @property
     def minio(self) -> str:
         """MinIO's address on this machine, by the port-forward."""
-        ports = dict(line.split("=") for line in self.ports.read_text().split())
-        return f"127.0.0.1:{ports['MINIO_PORT']}"
+        return f"127.0.0.1:{self.settings.ports.MINIO_PORT}"
 
     @property
     def lake(self) -> Lake:
@@ -205,9 +205,6 @@ class Cluster:
 def cluster() -> Cluster:
     """The cluster, up to date with this work tree."""
     run(SCRIPTS / "up", timeout=1800)
-    spec = importlib.util.spec_from_file_location("airflow_client", SCRIPTS / "airflow_client.py")
-    sys.modules["airflow_client"] = client = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(client)
-    found = Cluster(client)
+    found = Cluster()
     found.settle()
     return found

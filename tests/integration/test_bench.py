@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,7 @@ STAGES = ["ingest_raw", "transform_clean", "transform_curated", "model_analytics
 
 
 def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(BENCH), *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    return subprocess.run([str(BENCH), *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow

@@ -11,12 +11,15 @@ import json
 import statistics
 import subprocess
 import time
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
-from airflow_client import DAG, ENDED, Airflow, fail
+from collisions_ops.airflow_api import ENDED, Airflow
+from collisions_ops.cluster import Cluster
+from collisions_ops.errors import OpsError
+from collisions_ops.settings import DAG, Settings
+from collisions_ops.shell import Shell
 
-ROOT = Path(__file__).resolve().parent.parent
 TASKS = 4
 ROUNDS = 3
 LOOKBACK_DAYS = 21
@@ -67,20 +70,15 @@ SCHEDULER = ("--namespace", "airflow", "exec", "--stdin", "airflow-scheduler-0",
 PROCESSOR = ("--namespace", "airflow", "exec", "--stdin", "deployment/airflow-dag-processor", "--")
 
 
-def within(where: tuple[str, ...], *command: str, stdin: str = "") -> str:
+def within(cluster: Cluster, where: tuple[str, ...], *command: str, stdin: str = "") -> str:
     """A command's output in one of Airflow's pods."""
-    done = subprocess.run(
-        ["kubectl", "--context", "kind-collisions", *where, *command],
-        input=stdin, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        fail(f"{' '.join(command[:3])}: {done.stderr[-2000:]}")
-    return done.stdout
+    return cluster.kubectl(*where, *command, stdin=stdin)
 
 
-def bare_pods() -> list[float]:
+def bare_pods(cluster: Cluster) -> list[float]:
     """Seconds of each bare pod, from its creation until its end is known."""
-    return json.loads(within(SCHEDULER, "python", "-", stdin=BARE_PODS).strip().splitlines()[-1])
+    seconds: list[float] = json.loads(within(cluster, SCHEDULER, "python", "-", stdin=BARE_PODS).splitlines()[-1])
+    return seconds
 
 
 def run_dag(airflow: Airflow, dag: str, conf: dict[str, str]) -> tuple[float, list[float]]:
@@ -91,34 +89,39 @@ def run_dag(airflow: Airflow, dag: str, conf: dict[str, str]) -> tuple[float, li
     while (run := airflow.get(f"{path}/{run_id}"))["state"] not in ENDED:
         time.sleep(0.5)
     if run["state"] != "success":
-        fail(f"{dag}: the run {run['state']}")
+        raise OpsError(f"{dag}: the run {run['state']}")
     tasks = airflow.get(f"{path}/{run_id}/taskInstances")["task_instances"]
     return (datetime.fromisoformat(run["end_date"]) - began).total_seconds(), [task["duration"] for task in tasks]
 
 
-def main() -> None:
+def main(environ: Mapping[str, str]) -> int:
     """Measure, print, and keep the results; a missed target is told, not a failure."""
-    airflow = Airflow()
+    settings = Settings.from_environment(environ)
+    cluster = Cluster(settings, Shell(environ))
+    airflow = Airflow.on(cluster)
     for where in (SCHEDULER, PROCESSOR):
-        within(where, "sh", "-c", "cat > /opt/airflow/dags/bench_pods.py", stdin=BENCH_DAGS)
-    within(PROCESSOR, "airflow", "dags", "reserialize")
+        within(cluster, where, "sh", "-c", "cat > /opt/airflow/dags/bench_pods.py", stdin=BENCH_DAGS)
+    within(cluster, PROCESSOR, "airflow", "dags", "reserialize")
     try:
         for dag in ("bench_plain", "bench_ours"):
             airflow.send("PATCH", f"/api/v2/dags/{dag}", {"is_paused": False})
         run_dag(airflow, "bench_ours", {})  # the first tasks after a release pay for what is imported once
-        bare, plain, ours, chains = [], [], [], {"plain": [], "ours": []}
+        bare: list[float] = []
+        plain: list[float] = []
+        ours: list[float] = []
+        chains: dict[str, list[float]] = {"plain": [], "ours": []}
         for _ in range(ROUNDS):
-            bare += bare_pods()
+            bare += bare_pods(cluster)
             for name, seconds in (("plain", plain), ("ours", ours)):
                 whole, tasks = run_dag(airflow, f"bench_{name}", {})
                 chains[name].append(whole)
                 seconds.extend(tasks)
     finally:
         for where in (SCHEDULER, PROCESSOR):
-            within(where, "rm", "/opt/airflow/dags/bench_pods.py")
+            within(cluster, where, "rm", "/opt/airflow/dags/bench_pods.py")
         for dag in ("bench_plain", "bench_ours"):
             airflow.send("DELETE", f"/api/v2/dags/{dag}", {})
-    newest = date.fromisoformat(newest_day())
+    newest = date.fromisoformat(newest_day(settings))
     scope = {"start": str(newest - timedelta(days=LOOKBACK_DAYS)), "end": str(newest + timedelta(days=1))}
     daily = [run_dag(airflow, DAG, scope)[0] for _ in range(ROUNDS)]
 
@@ -133,7 +136,7 @@ def main() -> None:
         "daily_seconds": daily,
         "ratio": middle(ours) / middle(bare),
     }
-    path = ROOT / ".collisions/bench/cluster.json"
+    path = settings.state / "bench/cluster.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=2) + "\n")
     print_table(
@@ -146,6 +149,7 @@ def main() -> None:
         ("daily run, trigger to published warehouse", middle(daily), f"target {MAX_DAILY_SECONDS:.0f} s"),
     )
     print(f"\n{path}")
+    return 0
 
 
 def print_table(*lines: tuple[str, float | str, str]) -> None:
@@ -154,12 +158,12 @@ def print_table(*lines: tuple[str, float | str, str]) -> None:
         print(f"{what:44} {seconds if isinstance(seconds, str) else format(seconds, '7.2f'):>8}   {beside}")
 
 
-def newest_day() -> str:
+def newest_day(settings: Settings) -> str:
     """The last day of collisions in the published warehouse."""
     sql = "select max(crash_date)::date as day from fct_collisions"
     done = subprocess.run(
-        [ROOT / "scripts/query", "--cluster", "--csv", sql], capture_output=True, text=True, check=False
+        [settings.scripts / "query", "--cluster", "--csv", sql], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        fail(f"nothing is published yet: scripts/land, then scripts/trigger ({done.stderr.strip()})")
+        raise OpsError(f"nothing is published yet: scripts/land, then scripts/trigger ({done.stderr.strip()})")
     return done.stdout.split()[-1][:10]

@@ -1,0 +1,200 @@
+"""The command tree. A command imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collisions_ops.cluster import Cluster
+from collisions_ops.console import Console
+from collisions_ops.errors import OpsError
+from collisions_ops.settings import STAGES, Settings
+from collisions_ops.shell import Shell
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+INTERRUPTED = 130
+WRONG_CALL = 2
+WRONG_CALL_OF = {"up": 1, "down": 1, "land": 1, "demo": 1}  # these have always ended with 1
+
+
+@dataclass(frozen=True)
+class Ops:
+    """What each command is given: its settings, where it prints, how it runs programs."""
+
+    settings: Settings
+    console: Console
+    shell: Shell
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run `NAME …` as scripts/NAME does, and return its exit code."""
+    console = Console(environ)
+    commands = typer.main.get_group(app).commands
+    name, *rest = arguments or ["--help"]
+    if name == "query":  # whose arguments are the stages' own
+        try:
+            return query(Ops(Settings.from_environment(environ), console, Shell(environ)), rest)
+        except OpsError as error:
+            console.error(str(error))
+            return error.exit_code
+    if name not in commands:
+        shown = "\n".join(f"  {name:12} {c.get_short_help_str(90)}" for name, c in commands.items() if not c.hidden)
+        console.note(f"python -m collisions_ops COMMAND …\n\n{shown}")
+        return 0 if name == "--help" else WRONG_CALL
+    try:
+        ops = Ops(Settings.from_environment(environ), console, Shell(environ))
+        code = commands[name].main(args=rest, prog_name=f"scripts/{name}", standalone_mode=False, obj=ops)
+    except typer.TyperException as error:
+        console.error(f"{error.format_message()} See scripts/{name} --help")
+        return WRONG_CALL_OF.get(name, WRONG_CALL)
+    except OpsError as error:
+        console.error(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    return code or 0
+
+
+def ops(context: typer.Context) -> Ops:
+    """What `main` gave the command."""
+    assert isinstance(context.obj, Ops)
+    return context.obj
+
+
+def cluster(context: typer.Context) -> Cluster:
+    """The pipeline's cluster."""
+    return Cluster(ops(context).settings, ops(context).shell)
+
+
+def parse_day(text: str) -> date:
+    """A date as options take it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"invalid date {text!r}: write it as YYYY-MM-DD.") from None
+
+
+# --- the cluster ----------------------------------------------------------------------------------
+
+
+@app.command()
+def up(context: typer.Context) -> int:
+    """Make the cluster, or bring it up to date: kind, images, MinIO, Postgres, Airflow, ports on 127.0.0.1.
+
+    Makes what is missing and leaves alone what is there. Interrupted or failed, it goes on where it stopped.
+
+    Settings (environment): KIND_NODE_IMAGE, another node image, e.g. one at hand without a registry; AIRFLOW_CHART, the
+    chart as a folder or .tgz (default: the one in ~/.cache/collisions, then Apache's repository); UI_PORT, MINIO_PORT,
+    MINIO_CONSOLE_PORT, other ports than 8080, 9000, 9001.
+    """
+    from collisions_ops import up as command
+
+    return command.up(cluster(context), ops(context).console)
+
+
+@app.command()
+def down(context: typer.Context, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> int:
+    """Delete the cluster with all that it holds, the lake included; end the port-forwards; remove our images."""
+    from collisions_ops import down as command
+
+    return command.down(cluster(context), ops(context).console, yes)
+
+
+@app.command()
+def land(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.csv …", help="published CSV files")],
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="what they are; default: the only dataset")] = "",
+) -> int:
+    """Put published CSV files into the cluster's landing zone; the first switches the pipeline on.
+
+    Each keeps its time of modification as its extraction time: that decides which version of a record wins.
+    """
+    from collisions_ops import land as command
+
+    command.land(cluster(context), ops(context).console, dataset, files)
+    return 0
+
+
+@app.command()
+def trigger(
+    context: typer.Context,
+    start: Annotated[date | None, typer.Option(parser=parse_day, metavar="YYYY-MM-DD", help="first date")] = None,
+    end: Annotated[
+        date | None, typer.Option(parser=parse_day, metavar="YYYY-MM-DD", help="date after the last")
+    ] = None,
+) -> int:
+    """Start a run on the cluster, follow its tasks, print what each stage says and the ledger.
+
+    Without dates it covers everything in landing. The exit code is the run's.
+    """
+    from collisions_ops import trigger as command
+
+    return command.trigger(cluster(context), ops(context).console, start, end)
+
+
+@app.command()
+def backfill(
+    context: typer.Context,
+    first: Annotated[date, typer.Option("--from", parser=parse_day, metavar="YYYY-MM-DD", help="first day")],
+    last: Annotated[date, typer.Option("--to", parser=parse_day, metavar="YYYY-MM-DD", help="last day, included")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the days")] = False,
+) -> int:
+    """Run single days again, or for the first time: one run a day, with the days looked back before it, oldest first.
+
+    Airflow's own backfill: a day that has a run is done again. For one wide range scripts/trigger --start --end is
+    quicker.
+    """
+    from collisions_ops import backfill as command
+    from collisions_ops.airflow_api import Airflow
+
+    return command.backfill(Airflow.on(cluster(context)), ops(context).console, first, last, dry_run)
+
+
+@app.command()
+def status(context: typer.Context) -> int:
+    """What runs on the cluster, how the last runs ended, which failed pods are kept, and where to look."""
+    from collisions_ops import status as command
+
+    command.status(cluster(context), ops(context).console)
+    return 0
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="TASK", help=", ".join(STAGES))],
+    run: Annotated[str, typer.Option(metavar="RUN_ID", help="default: the newest in which the task has started")] = "",
+    attempt: Annotated[int, typer.Option("--try", metavar="N", help="default: the last")] = 0,
+) -> int:
+    """Print a task's log from Airflow, and follow it while the task runs."""
+    from collisions_ops import logs as command
+    from collisions_ops.airflow_api import Airflow
+
+    if task not in STAGES:
+        raise typer.BadParameter(f"there is no task {task!r}; choose from {', '.join(STAGES)}.")
+    command.logs(Airflow.on(cluster(context)), ops(context).console, task, run or None, attempt or None)
+    return 0
+
+
+def query(ops: Ops, arguments: Sequence[str]) -> int:
+    """Query the published warehouse: its own arguments but for --cluster."""
+    from collisions_ops import query as command
+
+    others = [argument for argument in arguments if argument != "--cluster"]
+    if len(others) < len(arguments):
+        return command.on_cluster(Cluster(ops.settings, ops.shell), others)
+    return command.embedded(ops.settings, others)
+
+
+@app.command(hidden=True)
+def keep_forwards(context: typer.Context) -> int:
+    """Keep the port-forwards open, in the background."""
+    cluster(context).forwards.keep()
+    return 0

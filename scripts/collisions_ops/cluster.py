@@ -1,0 +1,63 @@
+"""The pipeline's cluster: kubectl on it, its secrets, the lake in it."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from dataclasses import dataclass
+
+from collisions_ops.errors import CommandFailed, OpsError
+from collisions_ops.forwards import Forwards
+from collisions_ops.settings import CLUSTER, CONTEXT, Settings
+from collisions_ops.shell import Shell, Word
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The kind cluster `collisions` on this machine."""
+
+    settings: Settings
+    shell: Shell
+
+    @property
+    def forwards(self) -> Forwards:
+        """Its port-forwards."""
+        return Forwards(self.settings, self.shell)
+
+    def exists(self) -> bool:
+        """Has kind made it?"""
+        return CLUSTER in self.shell.attempt("kind", "get", "clusters").out.split()
+
+    def require(self) -> None:
+        """Raise OpsError unless the cluster is there and answers."""
+        if not self.exists():
+            raise OpsError("there is no cluster; scripts/up makes it")
+        if self.shell.attempt("kubectl", "--context", CONTEXT, "get", "--raw", "/readyz").out != "ok":
+            raise OpsError("the cluster does not answer; scripts/up starts it again")
+
+    def kubectl(self, *arguments: Word, stdin: str = "") -> str:
+        """The output of kubectl on the cluster."""
+        try:
+            return self.shell.output("kubectl", "--context", CONTEXT, *arguments, stdin=stdin)
+        except CommandFailed as error:
+            raise CommandFailed(f"{error} (is the cluster up? scripts/up)", error.code, error.output) from None
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """A Secret's values."""
+        found = json.loads(self.kubectl("--namespace", namespace, "get", "secret", name, "--output", "json"))
+        return {key: b64decode(value).decode() for key, value in found["data"].items()}
+
+    def lake_environment(self) -> dict[str, str]:
+        """The settings by which this machine reaches the lake: through the port-forward, as the stages' own user."""
+        self.require()
+        self.forwards.ensure()
+        port = self.settings.ports.MINIO_PORT
+        self.forwards.await_port(port, "MinIO")
+        settings = "jsonpath={.data.COLLISIONS_LAKE}"
+        return self.secret("collisions", "stage-store") | {
+            "COLLISIONS_LAKE": self.kubectl(
+                "--namespace", "collisions", "get", "configmap", "stage-settings", "--output", settings
+            ),
+            "COLLISIONS_S3_ENDPOINT": f"127.0.0.1:{port}",
+            "COLLISIONS_S3_SECURE": "false",
+        }

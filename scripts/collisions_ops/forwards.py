@@ -1,0 +1,131 @@
+"""Port-forwards on 127.0.0.1, and the process that keeps them.
+
+kubectl's port-forward ends with the pod behind it. A process in the background, the keeper, starts it again until
+scripts/down ends the keeper or the cluster is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from collisions_ops.errors import OpsError
+from collisions_ops.settings import CONTEXT, NODE, Settings, remembered_ports
+from collisions_ops.shell import Shell
+from collisions_ops.wait import until
+
+KEEPER = "keep-forwards"  # the keeper's command, by which it is told from another process of the same number
+PORT_SECONDS = 30
+STOP_SECONDS = 5
+RESTART_SECONDS = 1  # between two forwards: the next pod takes a moment
+
+
+@dataclass(frozen=True)
+class Forwards:
+    """The forwards to Airflow's API server and MinIO, on the ports of `settings`."""
+
+    settings: Settings
+    shell: Shell
+
+    def keeper(self) -> int | None:
+        """The keeper's process id, if it is there: the number of the last start may be another process's by now."""
+        try:
+            pid = int(self.settings.forward_pid.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        command = self.shell.attempt("ps", "-ww", "-o", "command=", "-p", str(pid)).out
+        return pid if KEEPER in command else None
+
+    def kept(self) -> bool:
+        """Are they kept, on these ports?"""
+        return self.keeper() is not None and remembered_ports(self.settings.ports_file) == self.settings.ports
+
+    def hold(self, port: int) -> bool:
+        """Is this port one of those that the keeper holds now?"""
+        remembered = remembered_ports(self.settings.ports_file)
+        return remembered is not None and port in vars(remembered).values() and self.keeper() is not None
+
+    def ensure(self) -> None:
+        """Start them unless they are kept on these ports."""
+        if not self.kept():
+            self.start()
+
+    def start(self) -> None:
+        """Start the keeper anew, in the background, on the ports of `settings`."""
+        self.stop()
+        self.settings.cluster_state.mkdir(parents=True, exist_ok=True)
+        self.settings.ports_file.write_text(self.settings.ports.text())
+        self.settings.forward_log.write_bytes(b"")
+        environ = dict(self.shell.environ) | {
+            "STATE": str(self.settings.state),
+            "PYTHONPATH": str(self.settings.scripts),
+            **{name: str(port) for name, port in vars(self.settings.ports).items()},
+        }
+        shell = Shell(environ, log=self.settings.forward_log)
+        keeper = shell.start(
+            self.settings.python, "-P", "-m", "collisions_ops", KEEPER, cwd=self.settings.root, apart=True
+        )
+        self.settings.forward_pid.write_text(f"{keeper.pid}\n")
+
+    def stop(self) -> None:
+        """End the keeper and its forwards."""
+        pid = self.keeper()
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGTERM)
+                try:
+                    until(lambda: not self._group(pid), "the port-forwards end", STOP_SECONDS)
+                except OpsError:
+                    os.killpg(pid, signal.SIGKILL)
+        self.settings.forward_pid.unlink(missing_ok=True)
+
+    def _group(self, pid: int) -> list[str]:
+        """The processes of the keeper's group that are alive."""
+        listed = self.shell.attempt("ps", "-A", "-o", "pgid=,stat=").out.splitlines()
+        return [line for line in listed if line.split()[0] == str(pid) and "Z" not in line.split()[1]]
+
+    def await_port(self, port: int, name: str) -> None:
+        """Wait until something listens on a port of 127.0.0.1; raises OpsError."""
+        until(
+            lambda: port_open(port),
+            f"{name} answers on 127.0.0.1:{port} (see {self.settings.forward_log})",
+            PORT_SECONDS,
+        )
+
+    def keep(self) -> None:
+        """Be the keeper: forward, and forward again whenever a forward has ended, as long as the cluster is there."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # outlives the terminal
+        ports = self.settings.ports
+        forwards: list[Callable[[], None]] = [
+            lambda: self._keep_one("airflow", "airflow-api-server", f"{ports.UI_PORT}:8080"),
+            lambda: self._keep_one(
+                "collisions", "minio", f"{ports.MINIO_PORT}:9000", f"{ports.MINIO_CONSOLE_PORT}:9001"
+            ),
+        ]
+        threads = [threading.Thread(target=forward, daemon=True) for forward in forwards]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _keep_one(self, namespace: str, service: str, *ports: str) -> None:
+        shell = Shell(self.shell.environ, log=self.settings.forward_log)
+        options = ("--context", CONTEXT, "--namespace", namespace, "port-forward", "--address", "127.0.0.1")
+        pause = threading.Event()
+        while shell.attempt("docker", "inspect", NODE).ok:  # the cluster is there, if perhaps stopped
+            shell.start("kubectl", *options, f"service/{service}", *ports).wait()
+            pause.wait(RESTART_SECONDS)
+
+
+def port_open(port: int) -> bool:
+    """Does something listen on this port of 127.0.0.1?"""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2):
+            return True
+    except OSError:
+        return False

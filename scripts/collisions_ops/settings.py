@@ -1,0 +1,154 @@
+"""Every path, port and version, from the environment and the work tree, read once.
+
+STATE is where everything lies that may be deleted at any time; .venv is the one environment. A version stands in one
+place: here if nothing else declares it, else it is read from the file that does (k8s/*.yaml, dags/Dockerfile).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from collisions_ops.errors import OpsError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Names on the cluster.
+CLUSTER = "collisions"
+NODE = f"{CLUSTER}-control-plane"
+CONTEXT = f"kind-{CLUSTER}"
+STAGES_IMAGE, AIRFLOW_IMAGE = "collisions-stages", "collisions-airflow"
+
+# The pipeline.
+DAG = "collisions_pipeline"
+STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics")
+
+CHART_VERSION = "1.22.0"
+CHART_REPOSITORY = "https://airflow.apache.org"
+HELM_MINIMUM = (3, 19)  # the chart's own
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports on 127.0.0.1, under the names that the environment and the file of the last choice give them."""
+
+    UI_PORT: int = 8080
+    MINIO_PORT: int = 9000
+    MINIO_CONSOLE_PORT: int = 9001
+
+    def text(self) -> str:
+        """The ports as NAME=NUMBER lines."""
+        return "".join(f"{name}={port}\n" for name, port in vars(self).items())
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are, and what the caller's environment asks for."""
+
+    environ: Mapping[str, str]
+    root: Path
+    state: Path
+    ports: Ports
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], root: Path = ROOT) -> Settings:
+        """Read the environment, and the ports that scripts/up chose last; raises OpsError on a malformed value."""
+        state = Path(environ.get("STATE") or root / ".collisions").absolute()
+        given = {name: _port(name, environ[name]) for name in vars(Ports()) if environ.get(name)}
+        remembered = remembered_ports(state / "cluster" / "ports")
+        return cls(
+            environ=MappingProxyType(dict(environ)),
+            root=root,
+            state=state,
+            ports=Ports(**(vars(remembered or Ports()) | given)),
+        )
+
+    # --- the work tree and its environment ---
+
+    @property
+    def venv(self) -> Path:
+        """The environment that scripts/env.sh makes."""
+        return self.root / ".venv"
+
+    @property
+    def python(self) -> Path:
+        """The environment's Python."""
+        return self.venv / "bin" / "python"
+
+    @property
+    def scripts(self) -> Path:
+        """The folder of the commands."""
+        return self.root / "scripts"
+
+    # --- the cluster's state: pids, logs and ports; no secrets ---
+
+    @property
+    def cluster_state(self) -> Path:
+        """The folder that scripts/down removes."""
+        return self.state / "cluster"
+
+    @property
+    def ports_file(self) -> Path:
+        """The ports of the last scripts/up."""
+        return self.cluster_state / "ports"
+
+    @property
+    def up_log(self) -> Path:
+        """What scripts/up did."""
+        return self.cluster_state / "up.log"
+
+    @property
+    def forward_log(self) -> Path:
+        """What the port-forwards said."""
+        return self.cluster_state / "forward.log"
+
+    @property
+    def forward_pid(self) -> Path:
+        """The process that keeps the port-forwards."""
+        return self.cluster_state / "forward.pid"
+
+    # --- the embedded runtime ---
+
+    @property
+    def airflow_home(self) -> Path:
+        """The embedded Airflow's own folder."""
+        return self.state / "airflow"
+
+    @property
+    def embedded_lake(self) -> str:
+        """The lake that COLLISIONS_LAKE names; without it, the demo's."""
+        return self.environ.get("COLLISIONS_LAKE") or str(self.state / "lake")
+
+    # --- versions that other files declare ---
+
+    def base_images(self) -> list[str]:
+        """The images that the manifests name and that are not ours."""
+        manifests = sorted((self.root / "k8s").glob("*.yaml"))
+        images = re.findall(
+            r"^ *(?:- )?image: *(\S+:\S+)", "\n".join(path.read_text() for path in manifests), re.MULTILINE
+        )
+        return sorted(set(images))
+
+    def chart_in_cache(self) -> Path:
+        """Where the chart is kept, on a machine that is to need no network."""
+        home = self.environ.get("HOME") or "~"
+        return Path(home).expanduser() / ".cache" / "collisions" / f"airflow-{CHART_VERSION}.tgz"
+
+
+def remembered_ports(file: Path) -> Ports | None:
+    """The ports in the file of the last choice; None where there is no such file."""
+    try:
+        lines = file.read_text().split()
+    except FileNotFoundError:
+        return None
+    pairs = dict(line.partition("=")[::2] for line in lines)
+    return Ports(**{name: _port(name, pairs[name]) for name in vars(Ports()) if name in pairs})
+
+
+def _port(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise OpsError(f"{name} is {text!r}: set it to a port's number")
+    return int(text)

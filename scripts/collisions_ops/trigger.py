@@ -1,0 +1,30 @@
+"""scripts/trigger: start a run on the cluster and follow it; the exit code is the run's."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from collisions_ops import query
+from collisions_ops.airflow_api import Airflow
+from collisions_ops.cluster import Cluster
+from collisions_ops.console import Console
+from collisions_ops.errors import OpsError
+from collisions_ops.settings import DAG
+
+
+def trigger(cluster: Cluster, console: Console, start: date | None, end: date | None) -> int:
+    """Start a run over [start, end), print what each stage says, then the ledger."""
+    if start and end and start >= end:
+        raise OpsError(f"no dates in [{start}, {end}): --end is left out")
+    airflow = Airflow.on(cluster)
+    airflow.require_unpaused()
+    conf = {side: str(day) for side, day in (("start", start), ("end", end)) if day}
+    run_id = airflow.trigger(conf)
+    console.print(f"{run_id}   {airflow.address}/dags/{DAG}/runs/{run_id}")
+    state = airflow.follow(run_id, console)
+    console.print(f"run {state}")
+    if state != "success":
+        console.note("the whole log of a task: scripts/logs TASK; its pod is kept: scripts/status")
+        return 1
+    query.on_cluster(cluster, ["ledger"])
+    return 0
