@@ -1,4 +1,4 @@
-"""scripts/bench: measure the pipeline on the full history: four stages, one daily run on top, and how soon a stage starts.
+"""scripts/bench: the pipeline on the full history: four stages, one daily run on top, and how soon a stage starts.
 
 The yardstick is DuckDB alone, in one process with two threads: the same CSV to month-partitioned parquet, then to a
 bare star (a fact, a bridge of vehicles, four dimensions), nothing checked. Each round runs the yardstick and the stages
@@ -205,7 +205,8 @@ def run_yardstick(files: Path, work: Path, rows: int) -> dict[str, float]:
     steps = json.loads(log.read_text().splitlines()[-1])
     if steps.pop("rows") != rows:
         raise Failed(f"the yardstick did not keep all of the {rows:,} collisions")
-    return measured | steps
+    found: dict[str, float] = measured | steps
+    return found
 
 
 def run_stages(lake: Path, run_id: str, rows: int, *scope: str) -> dict[str, object]:

@@ -37,9 +37,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     console = Console(environ)
     commands = typer.main.get_group(app).commands
     name, *rest = arguments or ["--help"]
-    if name == "query":  # whose arguments are the stages' own
+    if name in {"query", "airflow"}:  # whose arguments are not ours
         try:
-            return query(Ops(Settings.from_environment(environ), console, Shell(environ)), rest)
+            run = Ops(Settings.from_environment(environ), console, Shell(environ))
+            return query(run, rest) if name == "query" else airflow(run, rest)
         except OpsError as error:
             console.error(str(error))
             return error.exit_code
@@ -193,8 +194,39 @@ def query(ops: Ops, arguments: Sequence[str]) -> int:
     return command.embedded(ops.settings, others)
 
 
+def airflow(ops: Ops, arguments: Sequence[str]) -> int:
+    """Airflow's own command line in the embedded runtime."""
+    from collisions_ops import embedded
+
+    return embedded.airflow(ops.settings, arguments)
+
+
 @app.command(hidden=True)
 def keep_forwards(context: typer.Context) -> int:
     """Keep the port-forwards open, in the background."""
     cluster(context).forwards.keep()
     return 0
+
+
+# --- the embedded runtime ---------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE.csv ...]", help="published CSV files")] = None,
+    ui: Annotated[bool, typer.Option("--ui", help="then keep Airflow's UI on 127.0.0.1 until Ctrl-C")] = False,
+) -> int:
+    """The whole pipeline on this machine, through Airflow: no Docker, no cluster, no server.
+
+    scripts/demo [--ui] [FILE.csv ...]
+
+    Without files: a generated sample, shaped like the published files with their defects (lake: .collisions/lake). With
+    files: those, as published (lake: .collisions/lake-files; what earlier calls landed there stays). A file's time of
+    modification is kept: it is the extraction time that decides which version of a record wins.
+
+    Another port for the UI: UI_PORT=8081 scripts/demo --ui. The exit code is the run's.
+    """
+    from collisions_ops import demo as command
+
+    return command.demo(ops(context).settings, ops(context).console, files or [], ui)

@@ -184,7 +184,7 @@ class Up:
         made_of = f"{self.hash_of_release()} {self.airflow}"
         helm = ("helm", "--kube-context", CONTEXT, "--namespace", "airflow")
         status = self.shell.attempt(*helm, "status", "airflow", "--output", "json")
-        info = json.loads(status.out or "{}").get("info", {}) if status.ok else {}
+        info = json.loads(status.out).get("info", {}) if status.ok and status.out.startswith("{") else {}
         if (info.get("description"), info.get("status")) != (made_of, "deployed"):
             # What helm was killed over in the middle is no release, but would block the next one.
             pending = "owner=helm,name=airflow,status in (pending-install,pending-upgrade,pending-rollback)"
@@ -315,7 +315,7 @@ def preflight(cluster: Cluster) -> list[str]:
         data = shell.attempt("docker", "info", "--format", "{{.DockerRootDir}}").out.strip()
     if not shell.attempt("git", "-C", settings.root, "rev-parse", "--verify", "--quiet", "HEAD").ok:
         problems.append(f"{settings.root} is not a git checkout: images are tagged by commit")
-    # Images and volumes go where Docker keeps them; where that is a virtual machine's disk, this machine's stands for it.
+    # Images and volumes go where Docker keeps them; where that is a virtual machine, this machine's disk stands for it.
     listed = shell.attempt("df", "-Pk", Path(data) if data and Path(data).is_dir() else settings.root).out.split()
     free = int(listed[-3]) // 2**20 if len(listed) > 5 else NEED_DISK_GIB
     if free < NEED_DISK_GIB and not cluster.exists():

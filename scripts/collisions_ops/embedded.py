@@ -1,0 +1,72 @@
+"""The embedded runtime: Airflow on SQLite, a lake in a folder, no Docker. Everything lies below STATE."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from collisions_ops.errors import OpsError
+from collisions_ops.settings import Settings
+
+
+def environment(settings: Settings, lake: str = "") -> dict[str, str]:
+    """The runtime's environment. Whatever the caller's shell knows of another Airflow is forgotten."""
+    port = settings.ports.UI_PORT if settings.environ.get("UI_PORT") else 8080
+    home = settings.airflow_home
+    given = {name: value for name, value in settings.environ.items() if not name.startswith("AIRFLOW_")}
+    return given | {
+        "PATH": f"{settings.venv / 'bin'}:{settings.environ.get('PATH', '')}",
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.root / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",  # a backfill of a paused DAG waits for ever
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",  # SQLite has one writer
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # a busy machine's first request takes longer than 5 s
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "COLLISIONS_RUNTIME": "local",
+        "COLLISIONS_LAKE": lake or settings.embedded_lake,
+    }
+
+
+def make_folders(settings: Settings) -> None:
+    """The runtime's folders; keys and the UI's password lie in Airflow's."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    settings.airflow_home.mkdir(mode=0o700, exist_ok=True)
+
+
+def migrate(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Create or migrate Airflow's metadata database, once for each version of Airflow."""
+    home = settings.airflow_home
+    stamp, database, log = home / "migrated", home / "airflow.db", home / "migrate.log"
+    pins = (settings.root / "requirements/airflow.txt").read_text()
+    version = re.search(r"^apache-airflow==\S+", pins, re.MULTILINE)
+    wanted = version[0] if version else ""
+    if database.exists() and stamp.exists() and stamp.read_text().strip() == wanted:
+        return
+    if not stamp.exists():  # its making was interrupted
+        for leftover in home.glob("airflow.db*"):
+            leftover.unlink()
+    with log.open("wb") as output:
+        done = subprocess.run(
+            ["airflow", "db", "migrate"], env=dict(environ), stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    if done.returncode != 0:
+        raise OpsError(f"airflow db migrate failed; see {log}")
+    stamp.write_text(f"{wanted}\n")
+
+
+def airflow(settings: Settings, arguments: Sequence[str]) -> int:
+    """Airflow's own command line in this runtime; replaces this process."""
+    environ = environment(settings)
+    make_folders(settings)
+    migrate(settings, environ)
+    os.execvpe("airflow", ["airflow", *arguments], environ)  # noqa: S606 the very words of the caller
