@@ -52,7 +52,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         ops = Ops(Settings.from_environment(environ), console, Shell(environ))
         code = commands[name].main(args=rest, prog_name=f"scripts/{name}", standalone_mode=False, obj=ops)
     except typer.TyperException as error:
-        console.error(f"{error.format_message()} See scripts/{name} --help")
+        console.error(f"{error.format_message().rstrip('.')}; see scripts/{name} --help")
         return WRONG_CALL_OF.get(name, WRONG_CALL)
     except OpsError as error:
         console.error(str(error))

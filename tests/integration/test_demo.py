@@ -65,7 +65,7 @@ def test_help_and_wrong_arguments_make_nothing(tmp_path):
         (["missing.csv"], "no such file, or not readable: missing.csv"),
         (["notes.txt"], "not a CSV by its name: notes.txt"),
         (["a.csv", "b/a.csv"], "two files of the same name would land as one: a.csv"),
-        (["--fast"], "unknown option --fast"),
+        (["--fast"], "No such option: --fast; see scripts/demo --help"),
     ):
         done = demo(tmp_path, *arguments)
         assert (done.returncode, done.stdout) == (1, "")
@@ -90,7 +90,7 @@ def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path):
     done = demo(tmp_path, "photo.csv")
     assert done.returncode == 1
     assert re.search(r"error: .*photo\.csv", done.stdout)
-    assert "The run failed." in done.stderr
+    assert "error: the run failed." in done.stderr
     assert (tmp_path / "airflow" / "demo.log").exists()
 
 
