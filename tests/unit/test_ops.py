@@ -1,0 +1,281 @@
+"""The operators' package: settings, waits that end, Airflow's API as it answers and as it fails, what is printed."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from collisions_ops import backfill, cli, embedded, up
+from collisions_ops.airflow_api import SCHEDULER_SECONDS, STALL_SECONDS, Airflow
+from collisions_ops.cluster import Cluster
+from collisions_ops.console import Console
+from collisions_ops.errors import CommandFailed, OpsError
+from collisions_ops.land import check_files, only_dataset
+from collisions_ops.settings import Ports, Settings
+from collisions_ops.shell import Shell, paste
+from collisions_ops.wait import until
+
+# --- settings, shell, waits -----------------------------------------------------------------------------
+
+
+def test_state_is_where_everything_lies(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"STATE": str(tmp_path / "a folder")})
+    assert settings.up_log == tmp_path / "a folder/cluster/up.log"
+    assert settings.airflow_home == tmp_path / "a folder/airflow"
+    assert settings.embedded_lake == str(tmp_path / "a folder/lake")
+    assert Settings.from_environment({"STATE": str(tmp_path), "COLLISIONS_LAKE": "/x"}).embedded_lake == "/x"
+
+
+def test_ports_are_those_given_or_those_of_last_time(tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    (tmp_path / "cluster/ports").write_text(Ports(9080, 9900, 9901).text())
+    settings = Settings.from_environment({"STATE": str(tmp_path), "MINIO_PORT": "7000"})
+    assert settings.ports == Ports(9080, 7000, 9901)
+    with pytest.raises(OpsError, match="UI_PORT is 'high': set it to a port's number"):
+        Settings.from_environment({"UI_PORT": "high"})
+
+
+def test_base_images_are_those_of_the_manifests() -> None:
+    images = Settings.from_environment({}).base_images()
+    assert [image.split(":")[0] for image in images] == ["postgres", "quay.io/minio/minio"]
+
+
+def test_what_is_printed_to_be_run_can_be_pasted() -> None:
+    line = paste("scripts/query", "select 'it''s'", COLLISIONS_LAKE=Path("/lakes/a folder"))
+    assert shlex.split(line) == ["COLLISIONS_LAKE=/lakes/a folder", "scripts/query", "select 'it''s'"]
+
+
+def test_a_wait_has_a_limit_and_says_what_it_waits_for() -> None:
+    with pytest.raises(OpsError, match="not within 0 s: the moon is full"):
+        until(lambda: False, "the moon is full", 0)
+
+
+def test_a_program_that_fails_is_named_with_what_it_said(tmp_path: Path) -> None:
+    shell = Shell({"PATH": "/usr/bin:/bin"}, log=tmp_path / "log")
+    with pytest.raises(CommandFailed, match="sh -c echo oh dear >&2; exit 3: oh dear"):
+        shell.output("sh", "-c", "echo oh dear >&2; exit 3")
+    assert shell.attempt("no-such-program").code == 127
+    with pytest.raises(CommandFailed, match="exit code 3"):
+        shell.run("sh", "-c", "echo to the log; exit 3")
+    assert (tmp_path / "log").read_text() == "to the log\n"
+
+
+def test_the_embedded_runtime_forgets_another_airflow(tmp_path: Path) -> None:
+    given = {"STATE": str(tmp_path), "AIRFLOW_HOME": "/other", "AIRFLOW__CORE__EXECUTOR": "Other", "UI_PORT": "8099"}
+    environ = embedded.environment(Settings.from_environment(given))
+    assert environ["AIRFLOW_HOME"] == str(tmp_path / "airflow")
+    assert environ["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert environ["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:8099"
+
+
+# --- the command tree -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["trigger", "--start", "x"], 2, "invalid date 'x'"),
+        (["trigger", "--start=2024-02-01", "--end=2024-01-01"], 1, "no dates in [2024-02-01, 2024-01-01)"),
+        (["backfill", "--from=2024-01-01"], 2, "Missing option '--to'"),
+        (["logs", "transform"], 2, "there is no task 'transform'; choose from ingest_raw"),
+        (["land"], 1, "Missing argument"),
+        (["land", "/no/such.csv"], 1, "no such file, or not readable: /no/such.csv"),
+        (["status"], 1, ""),
+    ],
+)
+def test_a_wrong_call_ends_with_its_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
+) -> None:
+    assert cli.main(arguments, {"STATE": str(tmp_path), "PATH": ""}) == code
+    assert message in capsys.readouterr().err
+
+
+def test_files_to_land_are_looked_at_first(tmp_path: Path) -> None:
+    for name in ("a.csv", "b/a.csv", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    check_files([tmp_path / "a.csv"])
+    with pytest.raises(OpsError, match="not a CSV by its name"):
+        check_files([tmp_path / "notes.txt"])
+    with pytest.raises(OpsError, match=r"two files of the same name would land as one: a\.csv"):
+        check_files([tmp_path / "a.csv", tmp_path / "b/a.csv"])
+
+
+def test_files_are_of_the_only_dataset() -> None:
+    assert only_dataset() == "crashes"
+
+
+# --- images -------------------------------------------------------------------------------------------------
+
+
+def test_a_tag_names_one_content(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a", *words], check=True)
+
+    git("init", "--quiet")
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages/a").write_text("1")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "one")
+    cluster = Cluster(Settings.from_environment({}, root=tmp_path), Shell({"PATH": "/usr/bin:/bin:/usr/local/bin"}))
+    committed = up.content_tag(cluster, "stages")
+    assert len(committed) == 12
+    (tmp_path / "elsewhere").touch()
+    assert up.content_tag(cluster, "stages") == committed
+    tags = set()
+    for content in ("2", "3", "2"):
+        (tmp_path / "stages/a").write_text(content)
+        tags.add(up.content_tag(cluster, "stages"))
+    assert len(tags) == 2
+    assert all(tag.startswith(f"{committed}-") for tag in tags)
+
+
+# --- Airflow's API ------------------------------------------------------------------------------------------
+
+
+class FakeAirflow:
+    """Answers like Airflow's API. `paused`, `scheduler`, `run` and `tasks` are what it says; `failures` come first."""
+
+    def __init__(self) -> None:
+        self.paused, self.scheduler, self.run = False, "healthy", {"state": "running"}
+        self.tasks: list[dict[str, Any]] = []
+        self.failures: list[int] = []
+        self.others: list[dict[str, Any]] = []
+        self.backfills: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+        self.logins = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        self.asked.append(f"{request.method} {path}")
+        if path == "/auth/token":
+            self.logins += 1
+            return httpx.Response(201, json={"access_token": f"token {self.logins}"})
+        if self.failures:
+            return httpx.Response(self.failures.pop(0), text="no")
+        answers: dict[str, Any] = {
+            "/api/v2/monitor/health": {"scheduler": {"status": self.scheduler}},
+            "/api/v2/backfills": {"backfills": self.backfills},
+            "/api/v2/dags/collisions_pipeline": {"is_paused": self.paused},
+            "/api/v2/dags/collisions_pipeline/dagRuns": {"dag_runs": self.others},
+            "/api/v2/dags/collisions_pipeline/dagRuns/one": self.run,
+            "/api/v2/dags/collisions_pipeline/dagRuns/one/taskInstances": {"task_instances": self.tasks},
+        }
+        return httpx.Response(200, json=answers[path]) if path in answers else httpx.Response(404, text="nothing here")
+
+    def client(self, patience: float = 5) -> Airflow:
+        """A session with it."""
+        login = {"username": "admin", "password": "secret"}
+        return Airflow("http://airflow", lambda: login, httpx.MockTransport(self), patience)
+
+
+class Clock:
+    """Time that passes when someone pauses; `then` is called at each pause."""
+
+    def __init__(self, then: Callable[[float], None] = lambda _: None) -> None:
+        self.now, self.then = 0.0, then
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, faster than asked for."""
+        self.now += seconds * 10
+        self.then(self.now)
+
+
+@pytest.fixture
+def console() -> tuple[Console, io.StringIO]:
+    out = io.StringIO()
+    return Console({}, out, out), out
+
+
+def test_a_request_waits_out_a_restart_and_logs_in_again() -> None:
+    fake = FakeAirflow()
+    airflow = fake.client()
+    fake.failures = [503, 502]
+    assert airflow.get("") == {"is_paused": False}
+    fake.failures = [401]  # the token has expired
+    assert airflow.get("") == {"is_paused": False}
+    assert fake.logins == 2
+    with pytest.raises(OpsError, match="Airflow answers 404 to GET /api/v2/nothing: nothing here"):
+        airflow.get("/api/v2/nothing")
+
+
+def test_a_run_that_was_triggered_before_is_not_started_twice() -> None:
+    fake = FakeAirflow()
+    airflow = fake.client()
+    fake.failures = [503, 409]  # the first request was carried out, its answer lost
+    assert airflow.trigger({}).startswith("manual__")
+
+
+def test_a_paused_dag_is_said_at_once() -> None:
+    fake = FakeAirflow()
+    fake.paused = True
+    with pytest.raises(OpsError, match="collisions_pipeline is paused, so no run would start"):
+        fake.client().require_unpaused()
+
+
+def follow(fake: FakeAirflow, console: Console, then: Callable[[float], None] = lambda _: None) -> str:
+    clock = Clock(then)
+    return fake.client().follow("one", console, clock, clock.pause)
+
+
+def test_a_run_is_followed_to_its_end(console: tuple[Console, io.StringIO]) -> None:
+    fake = FakeAirflow()
+    fake.tasks = [{"task_id": "ingest_raw", "try_number": 1, "state": "queued", "duration": None}]
+
+    def end(now: float) -> None:
+        if now > 20:
+            fake.tasks = [{"task_id": "ingest_raw", "try_number": 0, "state": "upstream_failed", "duration": None}]
+            fake.run = {"state": "failed"}
+
+    assert follow(fake, console[0], end) == "failed"
+    assert "ingest_raw upstream_failed" in console[1].getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"paused": True}, "was paused, so nobody will carry on one, which is running"),
+        ({"scheduler": "unhealthy"}, f"scheduler has been away for {SCHEDULER_SECONDS + 5}"),
+        ({"run": {"state": "queued"}}, f"nothing of one, which is queued, has been started for {STALL_SECONDS + 5}"),
+    ],
+)
+def test_a_run_that_nobody_carries_on_ends_the_wait(
+    console: tuple[Console, io.StringIO], change: dict[str, Any], message: str
+) -> None:
+    fake = FakeAirflow()
+    vars(fake).update(change)
+    with pytest.raises(OpsError, match=message):
+        follow(fake, console[0])
+
+
+def test_a_run_waits_its_turn_without_a_limit(console: tuple[Console, io.StringIO]) -> None:
+    fake = FakeAirflow()
+    fake.run, fake.others = {"state": "queued"}, [{"dag_run_id": "other"}]
+
+    def end(now: float) -> None:
+        if now > 10 * STALL_SECONDS:
+            fake.run = {"state": "success"}
+
+    assert follow(fake, console[0], end) == "success"
+    assert console[1].getvalue().count("waiting for other to end: one run at a time") == 1
+
+
+@pytest.mark.parametrize(
+    ("paused", "message"), [(True, "is paused, so it does not end"), (False, "no run has been on for")]
+)
+def test_a_backfill_that_never_ends_ends_the_wait_for_it(
+    console: tuple[Console, io.StringIO], paused: bool, message: str
+) -> None:
+    fake, clock = FakeAirflow(), Clock()
+    fake.backfills = [{"completed_at": None, "from_date": "2024-01-01T00:00:00Z", "is_paused": paused}]
+    with pytest.raises(OpsError, match=f"the backfill from 2024-01-01 .*{message}"):
+        backfill.await_earlier(fake.client(), console[0], clock, clock.pause)
