@@ -63,7 +63,7 @@ def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transforme
 
 
 def rejected_rows(rows: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
-    """Rejected rows: where they stand, why, and their text as published (JSON, by our column names)."""
+    """Rejected rows: where they are, why, and their text as published (JSON, by our column names)."""
     records = rows.drop(columns=[*PROVENANCE.values(), "month"]).astype(object).where(rows.notna(), None)
     text = [json.dumps(record, ensure_ascii=False) for record in records.to_dict("records")]
     return pd.DataFrame(

@@ -136,4 +136,4 @@ class S3Server:
             "s3_secret_key": self.secret_key,
             "s3_secure": "false",
         }
-        return Lake(**given | settings)
+        return Lake(None, **given | settings)

@@ -47,7 +47,7 @@ def raise_for_exit(stage: str, code: int, last_lines: Iterable[str]) -> NoReturn
     else:
         meaning = f"failed with exit code {code} ({MEANING.get(code, 'unknown to the contract')})"
     lines = [split_level(line) for line in last_lines]
-    # A process that died without an error of its own leaves at least its last words.
+    # A process that died without an error message leaves at least its last lines.
     shown = [message for level, message in lines if level >= logging.ERROR] or [message for _, message in lines[-5:]]
     details = "\n".join(shown)
     message = f"{stage} {meaning}" + (f":\n{details}" if details else "")

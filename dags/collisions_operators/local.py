@@ -74,7 +74,7 @@ class LocalStageOperator(BaseOperator):
             raise_for_exit(self.task_id, code, last_lines)
 
     def _lines(self, output: IO[bytes]) -> Iterator[str]:
-        """What the process says, line by line as it comes, until nobody can say any more."""
+        """What the process says, line by line as it comes, until it can say no more."""
         rest = b""
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)

@@ -1,4 +1,4 @@
-"""The stage operator on Kubernetes: a stage is a pod. The cluster's defaults stand here, once, each with its reason."""
+"""The stage operator on Kubernetes: a stage is a pod. The cluster's defaults are here, once, each with its reason."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ class PodStageOperator(KubernetesPodOperator):
         return AirflowException(f"{self.task_id}: pod {name} was deleted while it ran, by someone or with its node")
 
     def _fail(self, pod: k8s.V1Pod) -> NoReturn:
-        """Keep the failed pod, log what Kubernetes says of it, raise what its end means."""
+        """Keep the failed pod, log what Kubernetes says of it, raise what its exit means."""
         self.patch_already_checked(pod, reraise=False)  # a failed pod is nothing for the next try to take up
         self._read_pod_events(pod, reraise=False)
         name, status = pod.metadata.name, pod.status

@@ -365,7 +365,7 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, print, and keep the results; a missed target is told, not a failure."""
+    """Measure, print, and keep the results; a missed target is reported, not a failure."""
     options = parse(arguments)
     if options.cluster:
         from collisions_ops import bench_cluster

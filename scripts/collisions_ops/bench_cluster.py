@@ -95,7 +95,7 @@ def run_dag(airflow: Airflow, dag: str, conf: dict[str, str]) -> tuple[float, li
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Measure, print, and keep the results; a missed target is told, not a failure."""
+    """Measure, print, and keep the results; a missed target is reported, not a failure."""
     settings = Settings.from_environment(environ)
     cluster = Cluster(settings, Shell(environ))
     airflow = Airflow.on(cluster)

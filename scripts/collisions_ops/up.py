@@ -291,7 +291,7 @@ def up(cluster: Cluster, console: Console) -> int:
 
 
 def preflight(cluster: Cluster) -> list[str]:
-    """What stands in the way, before anything is made."""
+    """What prevents it, before anything is made."""
     settings, shell = cluster.settings, cluster.shell
     problems = [
         f'{tool} is not installed (README.md, "On Kubernetes", says where it comes from)'

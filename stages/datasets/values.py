@@ -9,7 +9,7 @@ from functools import lru_cache
 _PORTAL_DATE = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)
 _API_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T00:00:00(?:\.000)?)?", re.ASCII)
 _TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
-_GAPS = re.compile(r"[\s\x00-\x1f\x7f]+")  # DEL bytes stand in published text where a space was meant
+_GAPS = re.compile(r"[\s\x00-\x1f\x7f]+")  # DEL bytes occur in published text where a space was meant
 
 
 @lru_cache(100_000)

@@ -134,7 +134,7 @@ class Job:
         return [key for key in found if self.scope.touches(key.removeprefix(prefix).removesuffix(".parquet"))]
 
     def put(self, key: str, data: bytes, rows: int) -> Output:
-        """Write a partition over the one that stood there; raises PreconditionFailed where another run replaced it."""
+        """Write a partition over the one that was there; raises PreconditionFailed where another run replaced it."""
         before = self.standing.get(key)
         try:
             etag = self.store.put(key, data, expect=before.etag if before else None)

@@ -73,7 +73,7 @@ def load_sources(store: ObjectStore, dataset: str, made_by: str) -> tuple[dict[s
 def save_sources(
     store: ObjectStore, dataset: str, made_by: str, sources: dict[str, Source], known: dict[str, Source]
 ) -> None:
-    """Write the record anew; `known` is what it held when landing was listed.
+    """Write the record; `known` is what it held when landing was listed.
 
     What another run has recorded since then is kept. Raises PreconditionFailed where that is a newer landed file of the
     same name as one of ours: our raw partitions of it are those of a file that is gone.
@@ -86,7 +86,7 @@ def save_sources(
             if other and other.content == source.content:
                 source.written = other.written | source.written
             elif other and (name not in known or other.content != known[name].content):
-                raise PreconditionFailed(f"{source.key}: landed anew and read by another run meanwhile; run again")
+                raise PreconditionFailed(f"{source.key}: landed again, and another run has read it since; run again")
         content = json.dumps({name: asdict(source) for name, source in sorted(merged.items())}, indent=1).encode()
         try:
             store.put(keys.sources(dataset), content, expect=etag)

@@ -25,7 +25,7 @@ from stages.lake.sources import PROVENANCE
 
 BLOCK_BYTES = 16 << 20
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
-REJECTS = {  # why a record is no row, whatever the dataset
+REJECTS = {  # why a record is not a row, whatever the dataset
     "malformed_quoting": "the record's quotes do not match, or only with those of a later record",
     "wrong_number_of_fields": "more or fewer fields than the header",
 }
@@ -71,7 +71,7 @@ class Block:
 
 @dataclass
 class Reject:
-    """A record that is no row; `text` is what stands in the file."""
+    """A record that is not a row; `text` is its text in the file."""
 
     line: int
     reason: str
@@ -97,15 +97,15 @@ def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
         )
     for magic, what in OTHER_FORMATS.items():
         if first.startswith(magic):
-            raise SourceError(source, None, f"is no CSV: it looks like {what}; land the CSV as published")
+            raise SourceError(source, None, f"is not CSV: it looks like {what}; land the CSV as published")
     if b"\0" in first:
-        raise SourceError(source, 1, "is no CSV: it holds NUL bytes")
+        raise SourceError(source, 1, "is not CSV: it holds NUL bytes")
     try:
         columns = [name.strip() for name in next(csv.reader([first.decode("utf-8-sig")]))]
     except UnicodeDecodeError:
         raise SourceError(source, 1, "is not UTF-8 text; convert it (iconv -t UTF-8) and land it again") from None
     except csv.Error as error:
-        raise SourceError(source, 1, f"is no CSV: {error}") from None
+        raise SourceError(source, 1, f"is not CSV: {error}") from None
     form = dataset.form_of(columns)
     if form is None:
         seen = ", ".join(columns[:5])[:120]
@@ -120,7 +120,7 @@ def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
         raise SourceError(source, 1, f"required columns are missing: {', '.join(missing)} (read as the {form} form)")
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
-        raise SourceError(source, 1, f"columns stand twice: {', '.join(twice)}")
+        raise SourceError(source, 1, f"duplicate columns: {', '.join(twice)}")
     ours = sorted(PROVENANCE.keys() & set(columns))
     if ours:
         raise SourceError(source, 1, f"columns have names of the raw layer's own: {', '.join(ours)}; rename them")
@@ -148,7 +148,7 @@ def read_blocks(path: Path, header: Header, block_bytes: int = BLOCK_BYTES) -> I
 
 
 def _count(data: bytes, byte: bytes, end: int = -1) -> int:
-    """How often a byte stands in the data before `end`, quicker than bytes.count()."""
+    """How often a byte occurs in the data before `end`; faster than bytes.count()."""
     return int(np.count_nonzero(np.frombuffer(data, np.uint8, end) == byte[0]))
 
 
@@ -156,7 +156,7 @@ def _record_end(data: bytes, width: int) -> int:
     """Offset behind the last line break that ends a record; 0 where there is none.
 
     Usually that is a line break behind an even number of quotes and a sound record. Where the last few lines have none
-    such, a stray quote stands somewhere: then the records are counted off from the start.
+    such, there is a stray quote somewhere: then the records are counted off from the start.
     """
     cut = data.rfind(b"\n") + 1
     quotes = _count(data, b'"', cut)
@@ -195,7 +195,7 @@ def read_rows(source: str, header: Header, block: Block) -> Rows:
     """The block's rows and rejects; raises SourceError where the file is truncated or not text."""
     if b"\0" in block.data:
         line = block.first_line + block.data.count(b"\n", 0, block.data.index(b"\0"))
-        raise SourceError(source, line, "holds NUL bytes: it is no text, or was damaged on its way; fetch it again")
+        raise SourceError(source, line, "holds NUL bytes: it is not text, or was damaged in transit; fetch it again")
     return _read_sound(header, block) or _read_carefully(source, header, block)
 
 
@@ -309,6 +309,6 @@ def _record(lines: list[str], at: int, width: int) -> tuple[list[str], int, str]
 def _holds_a_record(breaks: Any, commas: Any, width: int) -> Any:
     """Whether a value of so many line breaks and commas has swallowed a record's end and the beginning of another.
 
-    That is what stands between two stray quotes in the same column: fields and quotes are right in number.
+    That is what lies between two stray quotes in the same column: the numbers of fields and quotes are right.
     """
     return (breaks > 0) & (commas >= width - 1)

@@ -92,7 +92,7 @@ def test_a_retry_to_come_is_not_reported(run, stub, caplog):
     assert "collisions_pipeline: ingest_raw failed" not in caplog.text
 
 
-def test_slack_is_told_where_a_connection_exists(failed, slack, monkeypatch):
+def test_slack_is_notified_where_a_connection_exists(failed, slack, monkeypatch):
     port, posted = slack
     connection = {
         "conn_type": "slackwebhook",

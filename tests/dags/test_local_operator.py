@@ -103,7 +103,7 @@ def test_lines_come_through_at_once_at_their_level(operator, stub, tmp_path, mon
     assert stub.calls == [["transform_clean", "--run-id=r"]]
 
 
-def test_the_stages_own_errors_stand_in_the_exception(operator, stub):
+def test_the_stages_own_errors_are_in_the_exception(operator, stub):
     stub.plan(transform_clean=["echo 'ERROR: crashes_2022-01.csv line 3: bad' >&2; exit 65"])
     with pytest.raises(AirflowFailException, match=r"crashes_2022-01\.csv line 3: bad"):
         execute(operator)

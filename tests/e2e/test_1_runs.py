@@ -11,13 +11,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from cluster import Cluster
 from lake import STAGES, Lake, crashes_csv
 
 NEW_YORK = ZoneInfo("America/New_York")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def january(cluster, extract: Callable[[str], Path]) -> None:
+def january(cluster: Cluster, extract: Callable[[str], Path]) -> None:
     """An empty lake, then the real January 2022 in landing, by scripts/land."""
     cluster.land_anew(extract("crashes_2022-01.csv"))
 
@@ -33,7 +34,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory, extract: Callable[[str], 
     return lake.contents()
 
 
-def test_land_trigger_green_and_equal_to_embedded_twice(cluster, embedded: dict[str, tuple[int, str]]) -> None:
+def test_land_trigger_green_and_equal_to_embedded_twice(cluster: Cluster, embedded: dict[str, tuple[int, str]]) -> None:
     """Green with four pods; the warehouse in MinIO is the embedded one; a second run changes nothing."""
     for _ in range(2):
         said = cluster.run("scripts/trigger")
@@ -52,7 +53,7 @@ def test_land_trigger_green_and_equal_to_embedded_twice(cluster, embedded: dict[
     assert cluster.lake.one("select sum(persons_injured) from fct_collisions") == 3100
 
 
-def test_manual_run_with_params(cluster) -> None:
+def test_manual_run_with_params(cluster: Cluster) -> None:
     """The params reach the stages as they are; the scope is one of months, so the rows stay."""
     before = cluster.lake.contents()
     said = cluster.run("scripts/trigger", "--start", "2022-01-05", "--end", "2022-01-07")
@@ -60,14 +61,14 @@ def test_manual_run_with_params(cluster) -> None:
     assert cluster.lake.contents() == before
 
 
-def test_wrong_params_are_refused(cluster) -> None:
+def test_wrong_params_are_refused(cluster: Cluster) -> None:
     """A malformed date and an empty range never become a run."""
     assert "invalid" in cluster.run("scripts/trigger", "--start", "05/01/2022", check=False)
     assert "no dates" in cluster.run("scripts/trigger", "--start", "2022-01-05", "--end", "2022-01-05", check=False)
 
 
 def test_scheduled_run_has_its_interval_and_the_days_before(
-    cluster, extract: Callable[[str], Path], tmp_path: Path
+    cluster: Cluster, extract: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """The newest scheduled run, done again, covers its day and the 21 before: what has landed of them comes in."""
     before = cluster.lake.contents()
@@ -101,7 +102,7 @@ def test_scheduled_run_has_its_interval_and_the_days_before(
     assert cluster.lake.contents() == before
 
 
-def test_backfill_of_three_missing_days(cluster, extract: Callable[[str], Path], tmp_path: Path) -> None:
+def test_backfill_of_three_missing_days(cluster: Cluster, extract: Callable[[str], Path], tmp_path: Path) -> None:
     """Three days are missing, then land, then are backfilled: the warehouse is that of all at once."""
     whole = cluster.lake.contents()
     lines = extract("crashes_2022-01.csv").read_text().splitlines(keepends=True)
@@ -126,7 +127,7 @@ def test_backfill_of_three_missing_days(cluster, extract: Callable[[str], Path],
     assert cluster.lake.contents() == whole
 
 
-def test_status_and_logs(cluster) -> None:
+def test_status_and_logs(cluster: Cluster) -> None:
     """scripts/status shows what runs and the last runs; scripts/logs a task's log."""
     said = cluster.run("scripts/status")
     assert "airflow-scheduler-0" in said

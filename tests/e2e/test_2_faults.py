@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from cluster import Cluster
 from collisions_ops.sample import main as sample
 from lake import REPOSITORY
 
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("undisturbed_after")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
     """Generated landing files, and the hashes of a run that nothing disturbs."""
     folder = tmp_path_factory.mktemp("landing")
     days = ("--start", "2022-01-01", "--end", "2024-01-01", "--split", "year")
@@ -48,7 +49,7 @@ def undisturbed(cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 @pytest.fixture
-def undisturbed_after(cluster, undisturbed: dict[str, tuple[int, str]]) -> Iterator[None]:
+def undisturbed_after(cluster: Cluster, undisturbed: dict[str, tuple[int, str]]) -> Iterator[None]:
     """After each fault: the warehouse of the undisturbed run, no orphan pod, everything ready."""
     cluster.settle()
     yield
@@ -57,12 +58,12 @@ def undisturbed_after(cluster, undisturbed: dict[str, tuple[int, str]]) -> Itera
     cluster.no_orphans()
 
 
-def tries(cluster, run_id: str) -> dict[str, int]:
+def tries(cluster: Cluster, run_id: str) -> dict[str, int]:
     """Task → number of its last try."""
     return {task["task_id"]: task["try_number"] for task in cluster.airflow.tasks(run_id)}
 
 
-def test_stage_pod_deleted(cluster) -> None:
+def test_stage_pod_deleted(cluster: Cluster) -> None:
     """Someone deletes a running stage's pod: that try fails and says so, the next succeeds."""
     run_id = cluster.start()
     pod = cluster.running_pod(run_id, "transform_clean")
@@ -73,7 +74,7 @@ def test_stage_pod_deleted(cluster) -> None:
 
 
 @pytest.mark.extended
-def test_stage_pod_out_of_memory(cluster) -> None:
+def test_stage_pod_out_of_memory(cluster: Cluster) -> None:
     """The kernel kills the stage for its pod's memory: the error names it and the limit; the next try succeeds."""
     run_id = cluster.start()
     pod = cluster.running_pod(run_id, "transform_clean")
@@ -86,7 +87,7 @@ def test_stage_pod_out_of_memory(cluster) -> None:
     assert "OOMKilled: more than its memory limit of 2Gi" in log
 
 
-def test_operator_stops_a_task_and_clears_it(cluster, tmp_path: Path) -> None:
+def test_operator_stops_a_task_and_clears_it(cluster: Cluster, tmp_path: Path) -> None:
     """Set to failed, a running task stays failed, its pod goes, nothing follows. Cleared, scripts/logs follows it."""
     run_id = cluster.start()
     with cluster.held(run_id, "transform_clean") as pod:
@@ -110,7 +111,7 @@ def test_operator_stops_a_task_and_clears_it(cluster, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def sleeper(cluster) -> Iterator[str]:
+def sleeper(cluster: Cluster) -> Iterator[str]:
     """Where the API has a DAG whose only task takes longer than it may."""
     execute = ("-n", "airflow", "exec", "-i")
     scheduler = (*execute, "airflow-scheduler-0", "-c", "scheduler", "--")
@@ -129,7 +130,7 @@ def sleeper(cluster) -> Iterator[str]:
 
 
 @pytest.mark.extended
-def test_stage_outlives_its_timeout(cluster, sleeper: str) -> None:
+def test_stage_outlives_its_timeout(cluster: Cluster, sleeper: str) -> None:
     """The task fails and names the timeout, and its pod does not run on."""
     run_id = cluster.airflow.send("POST", f"{sleeper}/dagRuns", {"logical_date": None})["dag_run_id"]
     task = f"{sleeper}/dagRuns/{quote(run_id)}/taskInstances/sleep"
@@ -145,7 +146,7 @@ def test_stage_outlives_its_timeout(cluster, sleeper: str) -> None:
     cluster.until(lambda: pod not in cluster.stage_pods(), "the pod is gone", 30)
 
 
-def test_minio_away_for_a_minute(cluster) -> None:
+def test_minio_away_for_a_minute(cluster: Cluster) -> None:
     """The store is gone for a minute in the middle of a run: transient, retried, green."""
     run_id = cluster.start()
     cluster.running_pod(run_id, "transform_clean")
@@ -161,7 +162,7 @@ def test_minio_away_for_a_minute(cluster) -> None:
 
 
 @pytest.mark.extended
-def test_postgres_pod_deleted(cluster) -> None:
+def test_postgres_pod_deleted(cluster: Cluster) -> None:
     """Airflow's database restarts under a running task: the run goes on."""
     run_id = cluster.start()
     cluster.running_pod(run_id, "transform_clean")
@@ -170,7 +171,7 @@ def test_postgres_pod_deleted(cluster) -> None:
 
 
 @pytest.mark.extended
-def test_scheduler_pod_deleted(cluster) -> None:
+def test_scheduler_pod_deleted(cluster: Cluster) -> None:
     """The scheduler, in which the tasks run, is replaced while a stage runs: the task ends in peace."""
     run_id = cluster.start()
     cluster.running_pod(run_id, "transform_clean")
@@ -179,7 +180,7 @@ def test_scheduler_pod_deleted(cluster) -> None:
     assert tries(cluster, run_id)["transform_clean"] == 1
 
 
-def test_scheduler_killed_without_grace(cluster) -> None:
+def test_scheduler_killed_without_grace(cluster: Cluster) -> None:
     """As by a lost node: no process can clean up. The next try takes the stage up, or does it again."""
     run_id = cluster.start()
     cluster.running_pod(run_id, "transform_clean")
@@ -188,7 +189,7 @@ def test_scheduler_killed_without_grace(cluster) -> None:
 
 
 @pytest.mark.extended
-def test_stage_fails_while_its_task_is_dead(cluster) -> None:
+def test_stage_fails_while_its_task_is_dead(cluster: Cluster) -> None:
     """A stage fails while nobody watches: the next try says how and keeps its pod, the one after that succeeds."""
     run_id = cluster.start()
     scheduler = cluster.container("airflow", "airflow-scheduler-0", "scheduler")
@@ -203,7 +204,7 @@ def test_stage_fails_while_its_task_is_dead(cluster) -> None:
 
 
 @pytest.mark.extended
-def test_kubernetes_api_restarts(cluster) -> None:
+def test_kubernetes_api_restarts(cluster: Cluster) -> None:
     """The API server dies and comes back under a running stage: its pod runs on, and so does its task."""
     run_id = cluster.start()
     with cluster.held(run_id, "transform_clean"):
@@ -216,7 +217,7 @@ def test_kubernetes_api_restarts(cluster) -> None:
 
 
 @pytest.mark.extended
-def test_helm_upgrade(cluster, tmp_path: Path) -> None:
+def test_helm_upgrade(cluster: Cluster, tmp_path: Path) -> None:
     """A release that replaces every pod of Airflow while a stage runs."""
     run_id = cluster.start()
     cluster.running_pod(run_id, "transform_clean")
@@ -226,8 +227,8 @@ def test_helm_upgrade(cluster, tmp_path: Path) -> None:
     cluster.run("scripts/up")
 
 
-def test_bad_csv(cluster) -> None:
-    """A file that is no CSV fails the run at once, with its name; removed, the next run is green."""
+def test_bad_csv(cluster: Cluster) -> None:
+    """A file that is not CSV fails the run at once, with its name; removed, the next run is green."""
     lake = cluster.lake
     lake.land(b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "crashes_broken.csv")
     said = cluster.run("scripts/trigger", check=False)
@@ -244,7 +245,7 @@ def test_bad_csv(cluster) -> None:
 
 
 @pytest.fixture
-def wrong_credentials(cluster) -> Iterator[Callable[[], None]]:
+def wrong_credentials(cluster: Cluster) -> Iterator[Callable[[], None]]:
     """The stages' secret key is wrong, until this is called."""
 
     def put(value: str) -> None:
@@ -257,7 +258,7 @@ def wrong_credentials(cluster) -> Iterator[Callable[[], None]]:
     put(right)
 
 
-def test_wrong_credentials(cluster, wrong_credentials: Callable[[], None]) -> None:
+def test_wrong_credentials(cluster: Cluster, wrong_credentials: Callable[[], None]) -> None:
     """MinIO turns the stages away: settings, so no retry, and the error says whose; put right and cleared, green."""
     run_id = cluster.start()
     assert cluster.finish(run_id) == "failed"
@@ -269,7 +270,7 @@ def test_wrong_credentials(cluster, wrong_credentials: Callable[[], None]) -> No
 
 
 @pytest.mark.extended
-def test_image_missing(cluster) -> None:
+def test_image_missing(cluster: Cluster) -> None:
     """The node has lost the stages' image and cannot pull it: the error says so; loaded again, a retry succeeds."""
     pod = json.loads(cluster.kubectl("-n", "airflow", "get", "pod", "airflow-scheduler-0", "-o", "json"))
     airflow_image = pod["spec"]["containers"][0]["image"]

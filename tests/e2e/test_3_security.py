@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from cluster import Cluster
 from lake import crashes_csv, rows
 from minio import Minio
 
@@ -45,7 +47,7 @@ print("uid", os.getuid())
 
 
 @pytest.fixture(scope="module")
-def stage_image(cluster) -> str:
+def stage_image(cluster: Cluster) -> str:
     """The image that the stages run in."""
     job = json.loads(cluster.kubectl("-n", "airflow", "get", "pod", "airflow-scheduler-0", "-o", "json"))
     environment = cluster.run(
@@ -55,7 +57,7 @@ def stage_image(cluster) -> str:
 
 
 @pytest.fixture(scope="module")
-def real(cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict]:
+def real(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
     """A run of the pipeline on a few rows: its id, and one of its pods as Kubernetes has it."""
     file = tmp_path_factory.mktemp("landing") / "crashes_few.csv"
     file.write_text(crashes_csv(rows(100)))
@@ -68,7 +70,7 @@ def real(cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict]:
     return run_id, new[0]
 
 
-def probe(image: str, **metadata: dict[str, str]) -> dict:
+def probe(image: str, **metadata: dict[str, str]) -> dict[str, Any]:
     """A pod like a stage's, with a script of ours."""
     return {
         "apiVersion": "v1",
@@ -94,7 +96,7 @@ def probe(image: str, **metadata: dict[str, str]) -> dict:
     }
 
 
-def answers(cluster, manifest: dict) -> dict[str, str]:
+def answers(cluster: Cluster, manifest: dict[str, Any]) -> dict[str, str]:
     """Run a probe pod; its lines as name → answer."""
     try:
         cluster.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
@@ -106,7 +108,7 @@ def answers(cluster, manifest: dict) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in said.splitlines())
 
 
-def test_a_stage_pod_reaches_minio_and_nothing_else(cluster, stage_image: str) -> None:
+def test_a_stage_pod_reaches_minio_and_nothing_else(cluster: Cluster, stage_image: str) -> None:
     """No token, no Kubernetes API, none of the other namespace's services, no root, nothing to write to."""
     said = answers(cluster, probe(stage_image, labels={"app": "probe", "lake-access": "true"}))
     assert said["minio"] == "reached"
@@ -119,14 +121,14 @@ def test_a_stage_pod_reaches_minio_and_nothing_else(cluster, stage_image: str) -
     assert said["uid"] != "0"
 
 
-def test_a_pod_without_the_label_reaches_not_even_minio(cluster, stage_image: str) -> None:
+def test_a_pod_without_the_label_reaches_not_even_minio(cluster: Cluster, stage_image: str) -> None:
     """Default deny holds, so the policies are in force here."""
     said = answers(cluster, probe(stage_image, labels={"app": "probe"}))
     assert "reached" not in (said["minio"], said["postgres"])
     assert said["kubernetes"] != "200"
 
 
-def test_the_pipelines_own_pods_are_as_closed(real: tuple[str, dict]) -> None:
+def test_the_pipelines_own_pods_are_as_closed(real: tuple[str, dict[str, Any]]) -> None:
     """No root, no token, no rights, nothing to write to, not more than a share of the node, no setting by value."""
     spec = real[1]["spec"]
     [container] = spec["containers"]
@@ -148,7 +150,7 @@ def test_the_pipelines_own_pods_are_as_closed(real: tuple[str, dict]) -> None:
 
 
 @pytest.mark.parametrize("namespace", ["collisions", "airflow"])
-def test_privileged_pods_are_refused(cluster, namespace: str) -> None:
+def test_privileged_pods_are_refused(cluster: Cluster, namespace: str) -> None:
     """Pod Security "restricted" is enforced."""
     manifest = probe("busybox")
     manifest["metadata"]["namespace"] = namespace
@@ -158,7 +160,7 @@ def test_privileged_pods_are_refused(cluster, namespace: str) -> None:
     assert 'violates PodSecurity "restricted' in said
 
 
-def test_rights_of_the_scheduler_and_of_stages(cluster) -> None:
+def test_rights_of_the_scheduler_and_of_stages(cluster: Cluster) -> None:
     """The scheduler manages pods in `collisions` and nothing else; a stage may do nothing."""
 
     def may(account: str, namespace: str, verb: str, kind: str, part: str = "") -> bool:
@@ -183,7 +185,7 @@ def test_rights_of_the_scheduler_and_of_stages(cluster) -> None:
 
 
 @pytest.fixture
-def other_bucket(cluster) -> Iterator[str]:
+def other_bucket(cluster: Cluster) -> Iterator[str]:
     """Another bucket on the same server, with an object in it."""
     keys = cluster.secret("collisions", "minio-root")
     root = Minio(cluster.minio, keys["MINIO_ROOT_USER"], keys["MINIO_ROOT_PASSWORD"], secure=False)
@@ -194,7 +196,7 @@ def other_bucket(cluster) -> Iterator[str]:
     root.remove_bucket("other")
 
 
-def test_minio_user_has_the_lake_alone(cluster, other_bucket: str) -> None:
+def test_minio_user_has_the_lake_alone(cluster: Cluster, other_bucket: str) -> None:
     """It can neither see nor touch another bucket, nor make or delete one, nor administer."""
     keys = cluster.secret("collisions", "stage-store")
     user = Minio(cluster.minio, keys["COLLISIONS_S3_ACCESS_KEY"], keys["COLLISIONS_S3_SECRET_KEY"], secure=False)
@@ -212,7 +214,7 @@ def test_minio_user_has_the_lake_alone(cluster, other_bucket: str) -> None:
             forbidden()
 
 
-def test_secrets_are_nowhere_else(cluster, real: tuple[str, dict]) -> None:
+def test_secrets_are_nowhere_else(cluster: Cluster, real: tuple[str, dict[str, Any]]) -> None:
     """No secret's value stands in a pod's spec, in Helm's release, in a task's log or in what scripts/up wrote."""
     run_id, pod = real
     places = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster import Cluster
 from lake import REPOSITORY, STAGES
 
 PORT = 9515
@@ -29,13 +30,13 @@ class Browser:
         wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": chrome}}
         self.session = self._call("POST", "/session", {"capabilities": wanted})["sessionId"]
 
-    def _call(self, method: str, path: str, body: dict | None = None) -> Any:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{PORT}{path}", data, method=method)
         with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)["value"]
 
-    def send(self, method: str, path: str, body: dict | None = None) -> Any:
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """A command of this window."""
         return self._call(method, f"/session/{self.session}{path}", body)
 
@@ -58,7 +59,7 @@ class Browser:
 
 
 @pytest.fixture
-def browser(cluster) -> Iterator[Browser]:
+def browser(cluster: Cluster) -> Iterator[Browser]:
     """A fresh headless browser."""
     if not shutil.which("chromedriver"):
         pytest.skip("no chromedriver (Debian: chromium, chromium-driver)")
@@ -81,7 +82,9 @@ def ready(url: str) -> bool:
         return False
 
 
-def test_log_in_grid_and_task_log(cluster, browser: Browser, extract: Callable[[str], Path], tmp_path: Path) -> None:
+def test_log_in_grid_and_task_log(
+    cluster: Cluster, browser: Browser, extract: Callable[[str], Path], tmp_path: Path
+) -> None:
     """Log in, see the run and its tasks in the grid, read a task's summary line in its log."""
     cluster.land_anew(extract("crashes_2022-01.csv"))
     run_id = cluster.start()

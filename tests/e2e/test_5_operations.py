@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cluster import Cluster
 from lake import REPOSITORY
 
 pytestmark = pytest.mark.extended
@@ -16,14 +17,14 @@ BLOCKS = re.findall(r"```bash\n(.*?)```", (REPOSITORY / "docs/operations.md").re
 
 
 @pytest.fixture(scope="module", autouse=True)
-def january(cluster, extract: Callable[[str], object]) -> None:
+def january(cluster: Cluster, extract: Callable[[str], Path]) -> None:
     """An empty lake, then the real January 2022, run once."""
     cluster.land_anew(extract("crashes_2022-01.csv"))
     assert "run success" in cluster.run("scripts/trigger")
 
 
 @pytest.fixture
-def same_answers_after(cluster) -> Iterator[None]:
+def same_answers_after(cluster: Cluster) -> Iterator[None]:
     """Whatever is done to it, the pipeline then runs green and publishes the same warehouse."""
     before = cluster.lake.contents()
     yield
@@ -31,13 +32,15 @@ def same_answers_after(cluster) -> Iterator[None]:
     assert cluster.lake.contents() == before
 
 
-def follow(cluster, *words: str) -> None:
+def follow(cluster: Cluster, *words: str) -> None:
     """Do what the block with these words says."""
     [block] = [block for block in BLOCKS if all(word in block for word in words)]
     cluster.run("bash", "-c", f"set -euo pipefail\n{block}", timeout=1200)
 
 
-def test_a_missing_network_policy_breaks_the_run_and_the_error_says_where(cluster, same_answers_after: None) -> None:
+def test_a_missing_network_policy_breaks_the_run_and_the_error_says_where(
+    cluster: Cluster, same_answers_after: None
+) -> None:
     """Without the way to MinIO a stage fails as transient and names the address; with it again, a retry is green."""
     cluster.kubectl("-n", "collisions", "delete", "networkpolicy", "minio-from-stages")
     try:
@@ -61,7 +64,7 @@ def test_a_missing_network_policy_breaks_the_run_and_the_error_says_where(cluste
         ("airflow", "airflow-metadata", "password"),
     ],
 )
-def test_a_secret_is_rotated(cluster, same_answers_after: None, namespace: str, secret: str, key: str) -> None:
+def test_a_secret_is_rotated(cluster: Cluster, same_answers_after: None, namespace: str, secret: str, key: str) -> None:
     """There is a new value, everything works with it, and Airflow's history is still there."""
     old, runs = cluster.secret(namespace, secret)[key], cluster.airflow.get("dagRuns")["total_entries"]
     follow(cluster, "delete secret", secret)
@@ -70,7 +73,7 @@ def test_a_secret_is_rotated(cluster, same_answers_after: None, namespace: str, 
     assert cluster.airflow.get("dagRuns")["total_entries"] >= runs
 
 
-def test_airflows_history_is_backed_up_and_restored(cluster, same_answers_after: None) -> None:
+def test_airflows_history_is_backed_up_and_restored(cluster: Cluster, same_answers_after: None) -> None:
     """What happened after the back-up is gone, what happened before is there."""
     before = cluster.start()
     assert cluster.finish(before) == "success"
@@ -87,7 +90,7 @@ def test_airflows_history_is_backed_up_and_restored(cluster, same_answers_after:
     assert after not in runs
 
 
-def test_a_release_is_rolled_back(cluster, same_answers_after: None, tmp_path: Path) -> None:
+def test_a_release_is_rolled_back(cluster: Cluster, same_answers_after: None, tmp_path: Path) -> None:
     """The release before the last is there again, then the work tree's."""
 
     def annotations() -> dict[str, str]:

@@ -7,13 +7,15 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cluster import Cluster
 from lake import REPOSITORY
 
 
-def generations(cluster) -> dict[str, str]:
+def generations(cluster: Cluster) -> dict[str, str]:
     """What would differ if something were changed or restarted."""
     objects = "pods,statefulsets,deployments,secrets,configmaps,services,networkpolicies"
     found = json.loads(cluster.kubectl("get", objects, "-A", "-o", "json"))["items"]
@@ -27,7 +29,7 @@ def generations(cluster) -> dict[str, str]:
     }
 
 
-def test_up_again_changes_nothing_and_is_quick(cluster) -> None:
+def test_up_again_changes_nothing_and_is_quick(cluster: Cluster) -> None:
     """The same objects, not one restarted, in under a minute."""
     before, began = generations(cluster), time.monotonic()
     cluster.run("scripts/up")
@@ -35,7 +37,7 @@ def test_up_again_changes_nothing_and_is_quick(cluster) -> None:
     assert generations(cluster) == before
 
 
-def test_up_shows_the_login_to_a_person_and_to_no_log(cluster) -> None:
+def test_up_shows_the_login_to_a_person_and_to_no_log(cluster: Cluster) -> None:
     """On a terminal the passwords, so that one can log in at once; elsewhere the commands that show them."""
     on_a_terminal = cluster.run(sys.executable, "-c", "import pty; pty.spawn('scripts/up')")
     elsewhere = cluster.run("scripts/up")
@@ -52,7 +54,7 @@ def test_up_shows_the_login_to_a_person_and_to_no_log(cluster) -> None:
     ]
 
 
-def leftovers(cluster) -> list[str]:
+def leftovers(cluster: Cluster) -> list[str]:
     """Whatever of the cluster is on this machine."""
     found = cluster.run("kind", "get", "clusters").split()
     found = ["cluster"] if "collisions" in found else []
@@ -64,7 +66,9 @@ def leftovers(cluster) -> list[str]:
 
 
 @pytest.mark.extended
-def test_down_leaves_nothing_and_up_makes_it_all(cluster, extract, capsys: pytest.CaptureFixture[str]) -> None:
+def test_down_leaves_nothing_and_up_makes_it_all(
+    cluster: Cluster, extract: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     """scripts/down, then from nothing to the first green run; the times are printed."""
     cluster.run("scripts/down", "--yes")
     assert leftovers(cluster) == []
@@ -109,7 +113,7 @@ done
 
 
 @pytest.mark.extended
-def test_by_hand_as_printed(cluster) -> None:
+def test_by_hand_as_printed(cluster: Cluster) -> None:
     """Each command that the documentation shows works as it is printed there."""
     cluster.run("scripts/down", "--yes")
     manifests = "".join(path.read_text() for path in sorted((REPOSITORY / "k8s").glob("*.yaml")))

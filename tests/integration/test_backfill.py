@@ -13,9 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from collisions_ops.sample import main as sample
@@ -57,7 +58,7 @@ class EmbeddedAirflow:
     def running(self) -> Iterator[None]:
         """All components up; down again at the end, whatever happens."""
         self.cli("version")  # makes the metadata database before three processes want it
-        components: dict[str, subprocess.Popen] = {}
+        components: dict[str, subprocess.Popen[bytes]] = {}
         try:
             for name in ("api-server", "scheduler", "dag-processor"):
                 with (self.home / f"{name}.log").open("wb") as log:
@@ -82,7 +83,13 @@ class EmbeddedAirflow:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
-    def wait_for(self, what: str, condition, components: dict[str, subprocess.Popen] | None = None, seconds=180):
+    def wait_for(
+        self,
+        what: str,
+        condition: Callable[[], Any],
+        components: dict[str, subprocess.Popen[bytes]] | None = None,
+        seconds: float = 180,
+    ) -> Any:
         """The value of condition() once it is true; a failure shows the ends of the logs."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
@@ -93,7 +100,7 @@ class EmbeddedAirflow:
             time.sleep(0.2)
         return value
 
-    def api(self, method: str, path: str, body: dict | None = None) -> dict | None:
+    def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """What the REST API answers; None where it is not there (yet)."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         data = json.dumps(body).encode() if body is not None else None
@@ -117,11 +124,11 @@ class EmbeddedAirflow:
         self.token = self.api("POST", "/auth/token", login)["access_token"]
         return True
 
-    def runs(self, run_type: str) -> list[dict]:
+    def runs(self, run_type: str) -> list[dict[str, Any]]:
         """The DAG's runs of that type."""
         return self.api("GET", f"/api/v2/dags/collisions_pipeline/dagRuns?limit=100&run_type={run_type}")["dag_runs"]
 
-    def finished(self, run_type: str, count: int) -> list[dict]:
+    def finished(self, run_type: str, count: int) -> list[dict[str, Any]]:
         """All runs of that type, once there are so many and none is under way."""
         runs = self.runs(run_type)
         return runs if len(runs) == count and all(run["state"] in {"success", "failed"} for run in runs) else []
@@ -164,7 +171,7 @@ def run_stages(lake: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def days(tmp_path_factory) -> dict[date, Path]:
+def days(tmp_path_factory: pytest.TempPathFactory) -> dict[date, Path]:
     """One landing file a day."""
     folder = tmp_path_factory.mktemp("days")
     end = FIRST + timedelta(days=DAYS)
@@ -183,7 +190,7 @@ def land(lake: Path, files: list[Path]) -> None:
         shutil.copy2(file, folder / file.name)
 
 
-def test_late_days_backfilled_in_any_order_equal_all_at_once(days, tmp_path):
+def test_late_days_backfilled_in_any_order_equal_all_at_once(days: dict[date, Path], tmp_path: Path) -> None:
     whole, late = tmp_path / "whole", tmp_path / "late"
     land(whole, list(days.values()))
     run_stages(whole)

@@ -22,7 +22,7 @@ ROW = SOUND.splitlines()[1]
 # --- files that cannot be read: the stage fails at once, names file and line, and publishes nothing -------
 
 
-BAD_FILES = {
+BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "empty": ("", "the file is empty"),
     "blank lines only": ("\n\n\n", "line 1: no header in the first line"),
     "no header": (SOUND.partition("\n")[2], "line 1: not a crashes file"),
@@ -36,27 +36,27 @@ BAD_FILES = {
         "crash_date,crash_time,collision_id\n2024-03-05T00:00:00.000,8:15,1\n",
         "line 1: required columns are missing: borough, zip_code",
     ),
-    "column twice": (SOUND.replace("LOCATION", "BOROUGH", 1), "line 1: columns stand twice: BOROUGH"),
+    "column twice": (SOUND.replace("LOCATION", "BOROUGH", 1), "line 1: duplicate columns: BOROUGH"),
     "header cut": (HEADER[: len(HEADER) // 2], "line 1: required columns are missing"),
     "cut in a row": (SOUND[:-20], "line 31: the file is truncated"),
     "cut in a quoted field": (SOUND + '03/05/2024,8:15,"QUEE', "line 32: the file is truncated"),
     "cut in a field of many lines": (SOUND + '03/05/2024,8:15,"QUEENS\n\nand', "the file is truncated"),
     "Latin-1": (SOUND.replace("MAIN", "MAÏN", 1).encode("latin-1"), "line 2: is not UTF-8 text"),
     "Latin-1 header": (SOUND.replace("BOROUGH", "BÖROUGH").encode("latin-1"), "line 1: is not UTF-8 text"),
-    "UTF-16": (SOUND.encode("utf-16"), "is no CSV: it looks like UTF-16 text"),
+    "UTF-16": (SOUND.encode("utf-16"), "is not CSV: it looks like UTF-16 text"),
     "NUL bytes in a row": (SOUND.replace("MAIN", "MA\0IN", 1), "line 2: holds NUL bytes"),
     "NUL bytes at the end": (SOUND + "\0" * 4096, "line 32: holds NUL bytes"),
-    "NUL bytes in the header": (SOUND.replace("BOROUGH", "BORO\0UGH"), "line 1: is no CSV: it holds NUL bytes"),
-    "gzip": (gzip.compress(SOUND.encode()), "is no CSV: it looks like gzip-compressed"),
-    "zip": (b"PK\x03\x04" + b"\x00" * 100, "is no CSV: it looks like a zip archive"),
-    "parquet": (b"PAR1" + b"\x00" * 100, "is no CSV: it looks like parquet"),
-    "PDF": (b"%PDF-1.7\n", "is no CSV: it looks like a PDF"),
-    "an error page": ("<html><body>503</body></html>\n", "is no CSV: it looks like HTML or XML"),
+    "NUL bytes in the header": (SOUND.replace("BOROUGH", "BORO\0UGH"), "line 1: is not CSV: it holds NUL bytes"),
+    "gzip": (gzip.compress(SOUND.encode()), "is not CSV: it looks like gzip-compressed"),
+    "zip": (b"PK\x03\x04" + b"\x00" * 100, "is not CSV: it looks like a zip archive"),
+    "parquet": (b"PAR1" + b"\x00" * 100, "is not CSV: it looks like parquet"),
+    "PDF": (b"%PDF-1.7\n", "is not CSV: it looks like a PDF"),
+    "an error page": ("<html><body>503</body></html>\n", "is not CSV: it looks like HTML or XML"),
     "an error of the API": (
         '{"code": "throttled", "error": true}\n',
-        "is no CSV: it looks like JSON",
+        "is not CSV: it looks like JSON",
     ),
-    "JSON": ('[{"crash_date": "2024-03-05"}]\n', "is no CSV: it looks like JSON"),
+    "JSON": ('[{"crash_date": "2024-03-05"}]\n', "is not CSV: it looks like JSON"),
     "carriage returns alone": (SOUND.replace("\n", "\r"), "line 1: "),
     "random bytes": (bytes(range(1, 256)) * 100, "line 1: "),
     "one endless line": ("x" * 3_000_000, "line 1: "),
@@ -86,7 +86,7 @@ def test_every_bad_file_is_named(folder_lake: Lake) -> None:
     done = folder_lake.stage("ingest_raw")
     assert done.code == 65
     assert "a.csv: the file is empty" in done.last
-    assert "b.csv: is no CSV" in done.last
+    assert "b.csv: is not CSV" in done.last
 
 
 def test_a_bad_file_leaves_the_published_warehouse_as_it_is(folder_lake: Lake) -> None:

@@ -67,7 +67,9 @@ def test_neither_dataset_touches_the_others_partitions(both: Lake) -> None:
     of_crashes, of_bridges = of(both, *registry()), of(both, bridges.DATASET)
     assert of_crashes
     assert of_bridges
-    both.land(INSPECTIONS.replace("good", "worn") + "A-4,03/05/2024,good\n", "inspections.csv", LATER, "", "bridges")
+    both.land(
+        INSPECTIONS.replace("good", "worn") + "A-4,03/05/2024,good\n", "inspections.csv", LATER, dataset="bridges"
+    )
     both.run("--start=2024-01-01", "--end=2024-02-01", "--run-id=backfill")  # of one month, over both
     assert of(both, *registry()) == of_crashes
     changed = {key for key, etag in of(both, bridges.DATASET).items() if of_bridges.get(key) != etag}

@@ -14,6 +14,7 @@ import subprocess
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from collisions_ops.sample import main as sample
@@ -55,7 +56,7 @@ def shown_by(terminal: int, until: str = "", seconds: int = 180) -> str:
     return re.sub(r"\x1b\[\d*m", "", shown.decode())
 
 
-def test_help_and_wrong_arguments_make_nothing(tmp_path):
+def test_help_and_wrong_arguments_make_nothing(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (tmp_path / "a.csv").touch()
     (tmp_path / "b").mkdir()
@@ -74,7 +75,7 @@ def test_help_and_wrong_arguments_make_nothing(tmp_path):
     assert not (tmp_path / "airflow").exists()
 
 
-def test_a_taken_port_is_said_at_once(tmp_path):
+def test_a_taken_port_is_reported_at_once(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -85,7 +86,7 @@ def test_a_taken_port_is_said_at_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path):
+def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path: Path) -> None:
     (tmp_path / "photo.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
     done = demo(tmp_path, "photo.csv")
     assert done.returncode == 1
@@ -95,7 +96,7 @@ def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_sample_then_the_ui_until_ctrl_c(tmp_path):
+def test_the_sample_then_the_ui_until_ctrl_c(tmp_path: Path) -> None:
     port = free_port()
     pid, terminal = pty.fork()
     if pid == 0:
@@ -106,9 +107,11 @@ def test_the_sample_then_the_ui_until_ctrl_c(tmp_path):
         shown = shown_by(terminal, until="Ctrl-C")
         for words in ("ingest_raw crashes: rows in", "model_analytics", "scripts/query by_borough", "warehouse  "):
             assert words in shown
-        password = re.search(r"password +(\S+)", shown)[1]
+        login = re.search(r"password +(\S+)", shown)
+        assert login
+        password = login[1]
 
-        def api(path: str, body: dict | None = None, token: str = "") -> dict:
+        def api(path: str, body: dict[str, Any] | None = None, token: str = "") -> dict[str, Any]:
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
             data = json.dumps(body).encode() if body else None
             request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
@@ -130,7 +133,7 @@ def test_the_sample_then_the_ui_until_ctrl_c(tmp_path):
 
 
 @pytest.mark.slow
-def test_given_files_land_in_a_lake_of_their_own_and_twice_give_the_same(tmp_path):
+def test_given_files_land_in_a_lake_of_their_own_and_twice_give_the_same(tmp_path: Path) -> None:
     options = ["--rows", "300", "--start", "2024-06-30", "--end", "2024-07-07"]
     sample([*options, str(tmp_path)])
     [file] = tmp_path.glob("crashes/*.csv")

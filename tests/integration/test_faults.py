@@ -255,7 +255,7 @@ def test_an_error_in_one_partition_ends_the_stage(published: Lake) -> None:
     ("scope", "message"),
     [
         (("--start=2024-02-01", "--end=2024-04-01"), "another run wrote the curated layer"),
-        (("--start=2024-01-01", "--end=2024-02-01"), "another run has written it meanwhile"),
+        (("--start=2024-01-01", "--end=2024-02-01"), "another run has written it in the meantime"),
     ],
     ids=["other months", "the same month"],
 )
@@ -305,7 +305,7 @@ def test_a_run_does_not_overwrite_what_a_newer_one_wrote_meanwhile(
     assert published["fct_collisions"][0] == 607
     if late.code:  # where both wrote the same partition
         assert late.code == 75, late.log
-        assert "another run has written it meanwhile" in late.last
+        assert "another run has written it in the meantime" in late.last
     for again in STAGES[STAGES.index(stage) :]:
         failed = lake.stage(again, "--run-id=one")
         if failed.code:
@@ -343,7 +343,7 @@ def test_a_newer_file_that_another_run_has_read_is_not_taken_for_the_older(lake:
 
     late = lake.stage("ingest_raw", "--run-id=one", store=WatchedStore(lake.store, "put", "raw/", other, after=True))
     assert late.code == 75
-    assert "landed anew and read by another run meanwhile; run again" in late.last
+    assert "landed again, and another run has read it since; run again" in late.last
     lake.run("--run-id=one")
     assert lake.one("select count(*) from fct_collisions") == 5
 

@@ -63,7 +63,7 @@ def test_a_misspelt_field_is_found() -> None:
     assert "a: " in (check(pod) or "")
 
 
-def test_versions_that_stand_in_several_places_agree() -> None:
+def test_repeated_versions_agree() -> None:
     """Airflow's is pinned in pyproject.toml, the chart's in scripts/up, MinIO's and Postgres' in k8s/."""
 
     def found(file: str, pattern: str) -> set[str]:

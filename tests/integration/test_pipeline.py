@@ -184,7 +184,8 @@ def test_the_three_forms_of_the_same_rows_are_the_same_warehouse(tmp_path: Path,
     contents = []
     for form in ("portal", "quoted", "api"):
         lake = Lake(lake=str(tmp_path / form))
-        lake.land(*sample("--rows=400", "--start=2025-03-01", "--end=2025-03-05", f"--form={form}"))
+        (file,) = sample("--rows=400", "--start=2025-03-01", "--end=2025-03-05", f"--form={form}")
+        lake.land(file)
         lake.run()
         assert lake.one("select count(*) from dim_location where off_street_address is not null") > 20
         contents.append(lake.contents())
@@ -321,7 +322,7 @@ def test_a_covering_file_of_which_a_row_could_not_be_read_withdraws_nothing(fold
     assert folder_lake.one("select count(*) from fct_collisions") == 2
 
 
-def test_rows_outside_the_scope_are_told(folder_lake: Lake) -> None:
+def test_rows_outside_the_scope_are_reported(folder_lake: Lake) -> None:
     """A late report of a day that no daily run looks back to."""
     folder_lake.land(
         crashes_csv(rows(2, CRASH_DATE="03/05/2024") + rows(1, 3, CRASH_DATE="12/31/2023")), "a.csv", FIRST
@@ -404,7 +405,8 @@ def test_the_oldest_supported_duckdb_opens_the_warehouse(folder_lake: Lake, tmp_
     folder_lake.run()
     packages = tmp_path / "packages"
     pins = REPOSITORY / "requirements/oldest-duckdb.txt"
-    command = [uv, "pip", "install", "--quiet", "--require-hashes", "--target", packages, "-r", pins]
+    command: list[str | Path] = [uv, "pip", "install", "--quiet", "--require-hashes"]
+    command += ["--target", packages, "-r", pins]
     subprocess.run([*command, "--python", sys.executable], check=True)
     program = (
         "import sys, duckdb; c = duckdb.connect(sys.argv[1], read_only=True); print(duckdb.__version__);"

@@ -54,13 +54,13 @@ README = REPOSITORY / "README.md"
 SHOWN = commands(README.read_text()) if README.exists() else []
 
 
-def test_commands_are_found_in_both_kinds_of_block():
+def test_commands_are_found_in_both_kinds_of_block() -> None:
     console = "```console\n$ a --b  # why\noutput\n$ c \\\n    d\n```\n"
     text = console + "```python\nno()\n```\n```sh\n# comment\ne\na --b\n```\n"
     assert commands(text) == ["a --b", "c d", "e"]
 
 
-def test_readme_shows_commands_and_each_is_in_the_table():
+def test_readme_shows_commands_and_each_is_in_the_table() -> None:
     assert SHOWN, "README.md shows no command"
     assert [command for command in SHOWN if command not in RUNS] == [], "say in RUNS how each of these is run"
     assert [command for command in RUNS if command not in SHOWN] == [], "the README shows these no longer"
@@ -69,7 +69,7 @@ def test_readme_shows_commands_and_each_is_in_the_table():
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is committed, in a new folder."""
     folder = tmp_path_factory.mktemp("clone") / "collisions"
     subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
@@ -79,7 +79,7 @@ def clone(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     "command", [command for command in SHOWN if not RUNS.get(command, "tests/").startswith("tests/")]
 )
-def test_the_command_works(command, clone, tmp_path_factory):
+def test_the_command_works(command: str, clone: Path) -> None:
     home = clone.parent / "home"
     home.mkdir(exist_ok=True)
     environment = {

@@ -33,7 +33,7 @@ def up(tmp_path: Path) -> Up:
         programs = tmp_path / "bin"
         programs.mkdir()
         for name in SYSTEM:
-            (programs / name).symlink_to(shutil.which(name))
+            (programs / name).symlink_to(shutil.which(name) or name)
         for name, does in (TOOLS | changed).items():
             if does is not None:
                 (programs / name).unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def up(tmp_path: Path) -> Up:
         ({"df": "printf 'h\\nd 1 1 5242880 1 /\\n'"}, "5 GiB of disk are free; 10 are needed"),
     ],
 )
-def test_what_is_missing_is_said_at_once(up: Up, changed: dict[str, str | None], said: str) -> None:
+def test_what_is_missing_is_reported_at_once(up: Up, changed: dict[str, str | None], said: str) -> None:
     done = up(**changed)
     assert done.returncode == 1
     assert said in done.stderr
@@ -118,15 +118,15 @@ def test_a_cluster_whose_kubeconfig_is_missing(up: Up, tmp_path: Path, volumes: 
 
 def test_down_without_kind_does_not_claim_that_all_is_gone(tmp_path: Path) -> None:
     for name in SYSTEM:
-        (tmp_path / name).symlink_to(shutil.which(name))
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
     given = os.environ | {"PATH": str(tmp_path), "STATE": str(tmp_path / "state")}
-    command = [REPOSITORY / "scripts/down", "--yes"]
+    command = [str(REPOSITORY / "scripts/down"), "--yes"]
     done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "kind is not installed" in done.stderr
 
 
-def test_all_that_is_missing_is_said_at_once(up: Up) -> None:
+def test_everything_missing_is_reported_at_once(up: Up) -> None:
     done = up(kind=None, helm=None)
     assert "kind is not installed" in done.stderr
     assert "helm is not installed" in done.stderr

@@ -43,7 +43,7 @@ def one(**change: Any) -> dict[str, Any]:
     """The only clean row of one raw row."""
     done = cleaned(raw(change))
     assert len(rows_of(done)) == 1
-    row = rows_of(done).astype(object).where(rows_of(done).notna(), None).to_dict("records")[0]
+    row: dict[Any, Any] = rows_of(done).astype(object).where(rows_of(done).notna(), None).to_dict("records")[0]
     return row | {"rules": dict(done.rules)}
 
 
@@ -154,13 +154,13 @@ def test_a_time_that_no_clock_shows_is_unknown(text: str, clock: time | None) ->
         ("-73.9", "40.7", "outside_city"), ("42.36", "-71.06", "outside_city"), ("40.44", "-73.9", "outside_city"),
     ],
 )  # fmt: skip
-def test_what_is_no_place_in_the_city_is_unknown(latitude: str | None, longitude: str | None, rule: str) -> None:
+def test_a_point_outside_the_city_is_unknown(latitude: str | None, longitude: str | None, rule: str) -> None:
     row = one(latitude=latitude, longitude=longitude)
     assert (row["latitude"], row["longitude"]) == (None, None)
     assert row["rules"] == {f"coordinates_{rule}": 1}
 
 
-def test_coordinates_are_what_they_are_whatever_the_other_rows_hold() -> None:
+def test_coordinates_do_not_depend_on_other_rows() -> None:
     rows = [{"latitude": text} for text in ("40.75", "4.075E1", "+40.75", "nan", "1e", "")]
     alone = [rows_of(cleaned(raw(row)))["latitude"].tolist() for row in rows]
     together = cleaned(raw(*({"collision_id": str(n), **row} for n, row in enumerate(rows, 1))))
@@ -235,9 +235,9 @@ def test_a_broken_newer_version_does_not_replace_the_older() -> None:
 
 
 def covering(extracted: datetime = NEWER, name: str = "cover") -> Source:
-    fields = {name: "" for name, field in Source.__dataclass_fields__.items() if field.type == "str"}
+    fields: dict[str, Any] = {name: "" for name, field in Source.__dataclass_fields__.items() if field.type == "str"}
     fields |= {"name": name, "extracted_at": extracted.isoformat(), "size": 0}
-    return Source(**fields, covers_start="2024-03-01", covers_end="2024-03-06")  # type: ignore[arg-type]
+    return Source(**fields, covers_start="2024-03-01", covers_end="2024-03-06")
 
 
 def test_a_covering_source_withdraws_what_it_lacks() -> None:

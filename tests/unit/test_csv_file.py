@@ -43,7 +43,7 @@ def test_published_headers_are_known(form: str, names: dict[str, str], ending: s
         assert header.columns == [name.strip('"') for name in columns]
 
 
-def test_unknown_columns_are_told() -> None:
+def test_unknown_columns_are_reported() -> None:
     header = read_header("x", io.BytesIO((",".join(PORTAL) + ",WEATHER\n").encode()), DATASET)
     assert header.unknown == ["WEATHER"]
 
@@ -109,7 +109,7 @@ def test_a_file_that_ends_in_a_record_is_truncated(text: str, line: int) -> None
 
 
 @pytest.mark.parametrize("text", ["", "\n", "\r\n\n", "\n\n\n"])
-def test_nothing_is_no_row(text: str) -> None:
+def test_blank_lines_are_not_rows(text: str) -> None:
     assert told(read_rows("x", HEADER, block(text)))[:2] == ([], [])
     assert split_by_month(read_rows("x", HEADER, block(text)), "a", DATASET) == ({}, [])
 

@@ -215,7 +215,7 @@ def test_a_run_that_was_triggered_before_is_not_started_twice() -> None:
     assert airflow.trigger({}).startswith("manual__")
 
 
-def test_a_paused_dag_is_said_at_once() -> None:
+def test_a_paused_dag_is_reported_at_once() -> None:
     fake = FakeAirflow()
     fake.paused = True
     with pytest.raises(OpsError, match="collisions_pipeline is paused, so no run would start"):

@@ -81,6 +81,6 @@ def test_severity_is_unknown_where_the_deciding_count_is(
     killed: int | None, injured: int | None, severity: str | None
 ) -> None:
     counts = {"persons_killed": killed, "persons_injured": injured}
-    frame = pd.DataFrame({name: pd.array([count], pd.ArrowDtype(pa.int16())) for name, count in counts.items()})
+    frame = pd.DataFrame({name: pd.Series([count], dtype=pd.ArrowDtype(pa.int16())) for name, count in counts.items()})
     found = severities(frame).iloc[0]
     assert (None if pd.isna(found) else found) == severity

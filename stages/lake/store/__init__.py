@@ -63,7 +63,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Remove the object; one that is not there is no error."""
+        """Remove the object; it is not an error if there is none."""
 
     @abstractmethod
     def describe(self, key: str) -> str:

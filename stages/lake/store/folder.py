@@ -33,7 +33,7 @@ class FolderStore(ObjectStore):
         self.tmp = self.root / ".tmp"
         nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
         if not (nearest.is_dir() and os.access(nearest, os.R_OK | os.X_OK)):
-            raise ConfigError(f"COLLISIONS_LAKE {self.root}: is no folder that can be read")
+            raise ConfigError(f"COLLISIONS_LAKE {self.root}: is not a folder that can be read")
         for leftover in self.tmp.glob("put-*"):  # of a process that was killed while it wrote
             with suppress(FileNotFoundError):  # another process has finished it, or tidies up too
                 if time.time() - leftover.stat().st_mtime > self.STALE_SECONDS:
@@ -113,7 +113,9 @@ class FolderStore(ObjectStore):
             with self._lock():
                 info = self.head(key)
                 if expect not in {ANY, info.etag if info else None}:
-                    raise PreconditionFailed(f"{self.describe(key)}: another run has written it meanwhile; run again")
+                    raise PreconditionFailed(
+                        f"{self.describe(key)}: another run has written it in the meantime; run again"
+                    )
                 if info is not None and metadata is None and _same_content(temporary, path):
                     return info.etag
                 stat = temporary.stat()  # a rename keeps inode, time and size, and so the ETag
@@ -142,7 +144,7 @@ class FolderStore(ObjectStore):
 
 
 def _raise_unless_gone(error: OSError) -> None:
-    """A folder that cannot be listed is no empty folder."""
+    """A folder that cannot be listed is not an empty one."""
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         raise error
 

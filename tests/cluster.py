@@ -1,0 +1,192 @@
+"""The real cluster for the tests: its kubectl, its Airflow, its lake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from collisions_ops.airflow_api import Airflow
+from collisions_ops.cluster import Cluster as OpsCluster
+from collisions_ops.settings import Settings
+from collisions_ops.shell import Shell
+from lake import REPOSITORY, Lake
+
+SCRIPTS = REPOSITORY / "scripts"
+
+
+def run(*command: str | Path, timeout: float = 900, check: bool = True, stdin: str | None = None) -> str:
+    """A command's output; what it said on failure is the test's message."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=REPOSITORY,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert not check or done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
+    """Wait for a condition and return what made it true."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)
+    return answer
+
+
+class Cluster:
+    """The running cluster: its kubectl, its Airflow, its lake."""
+
+    run = staticmethod(run)
+    until = staticmethod(until)
+
+    def __init__(self) -> None:
+        self.settings = Settings.from_environment(os.environ)
+        self.airflow = Airflow.on(OpsCluster(self.settings, Shell(os.environ)))
+
+    def kubectl(self, *arguments: str, **options: Any) -> str:
+        """The output of kubectl."""
+        return run("kubectl", "--context", "kind-collisions", *arguments, **options)
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """A Secret's values."""
+        template = '{{range $key, $value := .data}}{{$key}} {{$value | base64decode}}{{"\\n"}}{{end}}'
+        text = self.kubectl("--namespace", namespace, "get", "secret", name, "--output", f"go-template={template}")
+        return dict(line.split(" ", 1) for line in text.splitlines())
+
+    def ctr(self, *arguments: str, **options: Any) -> str:
+        """The output of containerd's own client on the node."""
+        return run("docker", "exec", "collisions-control-plane", "ctr", "--namespace", "k8s.io", *arguments, **options)
+
+    # --- the lake ---
+
+    @property
+    def minio(self) -> str:
+        """MinIO's address on this machine, by the port-forward."""
+        return f"127.0.0.1:{self.settings.ports.MINIO_PORT}"
+
+    @property
+    def lake(self) -> Lake:
+        """The lake in MinIO, through the port-forward, as the stages' user."""
+        keys = self.secret("collisions", "stage-store")
+        return Lake(
+            lake="s3://collisions",
+            s3_endpoint=self.minio,
+            s3_secure="false",
+            s3_access_key=keys["COLLISIONS_S3_ACCESS_KEY"],
+            s3_secret_key=keys["COLLISIONS_S3_SECRET_KEY"],
+        )
+
+    def land_anew(self, *files: Path) -> None:
+        """An empty lake, then these files in landing, by scripts/land."""
+        self.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
+        run(SCRIPTS / "land", *files)
+
+    def release(self, folder: Path) -> None:
+        """A release of Airflow that replaces every pod."""
+        self.kubectl("-n", "airflow", "delete", "job", "-l", "release=airflow", "--ignore-not-found")
+        values = folder / "values.json"
+        values.write_text(json.dumps({"airflowPodAnnotations": {"restarted": str(time.time())}}))
+        chart = run("bash", "-c", 'echo -n "${AIRFLOW_CHART:-$HOME/.cache/collisions/airflow-1.22.0.tgz}"')
+        options = ("--reuse-values", "--values", values, "--wait", "--timeout", "10m")
+        run(
+            "helm", "--kube-context", "kind-collisions", "--namespace", "airflow", "upgrade", "airflow", chart, *options
+        )
+
+    # --- runs ---
+
+    def start(self, **conf: str) -> str:
+        """Trigger a manual run; returns its id."""
+        return self.airflow.trigger(conf)
+
+    def finish(self, run_id: str, seconds: float = 900) -> str:
+        """Wait for a run's end; returns its state."""
+        return until(
+            lambda: (state := self.airflow.run(run_id)["state"]) in ("success", "failed") and state,
+            f"the end of {run_id}",
+            seconds,
+        )
+
+    def clear(self, run_id: str) -> None:
+        """Clear a run, all of it, so that it runs once more."""
+        where = f"dagRuns/{urllib.parse.quote(run_id)}/clear"
+        self.airflow.send("POST", where, {"dry_run": False, "only_failed": False})
+        until(lambda: self.airflow.run(run_id)["state"] in ("queued", "running"), "the cleared run is on")
+
+    def task(self, run_id: str, name: str) -> dict[str, Any]:
+        """A task of a run."""
+        return next(task for task in self.airflow.tasks(run_id) if task["task_id"] == name)
+
+    def log(self, run_id: str, task: str, attempt: int = 1) -> str:
+        """What a try of a task logged, with the errors that ended it."""
+        lines = []
+        for entry in self.airflow.log(run_id, task, attempt):
+            lines.append(f"{entry['level'].upper()}: {entry['event']}")
+            lines += [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or []]
+        return "\n".join(lines)
+
+    # --- pods ---
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Every stage pod that is there as Kubernetes has it, the failed ones that are kept included."""
+        pods = self.kubectl("--namespace", "collisions", "get", "pods", "-l", "app=stage", "-o", "json")
+        return json.loads(pods)["items"]
+
+    def stage_pods(self) -> dict[str, str]:
+        """Name → phase of every stage pod."""
+        return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in self.pods()}
+
+    def container(self, namespace: str, pod: str, name: str) -> str:
+        """The id that a pod's container has on the node."""
+        status = json.loads(self.kubectl("--namespace", namespace, "get", "pod", pod, "-o", "json"))["status"]
+        found = next(container for container in status["containerStatuses"] if container["name"] == name)
+        return found["containerID"].removeprefix("containerd://")
+
+    def running_pod(self, run_id: str, stage: str) -> str:
+        """Wait until a stage's pod runs; returns its name."""
+        prefix = stage.replace("_", "-")
+
+        def find() -> str | None:
+            assert self.airflow.run(run_id)["state"] in ("queued", "running"), f"the run ended before {stage} ran"
+            running = (name for name, phase in self.stage_pods().items() if phase == "Running")
+            return next((name for name in running if name.startswith(prefix)), None)
+
+        return until(find, f"a running pod of {stage}")
+
+    @contextmanager
+    def held(self, run_id: str, stage: str) -> Iterator[str]:
+        """A stage that has begun and stands still meanwhile, so that it cannot end first; gives its pod's name."""
+        pod = self.running_pod(run_id, stage)
+        logs = ("--namespace", "collisions", "logs", pod)
+        until(lambda: f"{stage} crashes: scope" in self.kubectl(*logs, check=False), f"the first line of {stage}")
+        container = self.container("collisions", pod, "base")
+        self.ctr("tasks", "kill", "--signal", "SIGSTOP", container)
+        try:
+            yield pod
+        finally:
+            self.ctr("tasks", "kill", "--signal", "SIGCONT", container, check=False)  # its pod may be gone
+
+    def no_orphans(self) -> None:
+        """No stage pod is left but failed ones; those are removed now."""
+        self.until(lambda: set(self.stage_pods().values()) <= {"Failed"}, "only failed stage pods are left", 30)
+        self.kubectl("--namespace", "collisions", "delete", "pods", "-l", "app=stage")
+
+    def settle(self) -> None:
+        """Wait until everything is ready and no run is on."""
+        for namespace in ("airflow", "collisions"):
+            for kind in ("statefulset", "deployment"):
+                for name in self.kubectl("-n", namespace, "get", kind, "-o", "name").split():
+                    if "/" in name:
+                        self.kubectl("-n", namespace, "rollout", "status", name, "--timeout=600s")
+        until(lambda: not self.airflow.get("dagRuns", state=["running", "queued"])["dag_runs"], "no run is on", 600)
