@@ -24,8 +24,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-STATE = Path(os.environ.get("STATE") or ROOT / ".collisions").absolute()
+from collisions_ops.settings import ROOT, Settings
+
+STATE = Settings.from_environment(os.environ).state
 PYTHON = ROOT / ".venv/bin/python"
 SAMPLE = ROOT / "scripts/collisions_ops/sample.py"
 

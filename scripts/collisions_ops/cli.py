@@ -37,19 +37,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     console = Console(environ)
     commands = typer.main.get_group(app).commands
     name, *rest = arguments or ["--help"]
-    if name in {"query", "airflow"}:  # whose arguments are not ours
-        try:
-            run = Ops(Settings.from_environment(environ), console, Shell(environ))
-            return query(run, rest) if name == "query" else airflow(run, rest)
-        except OpsError as error:
-            console.error(str(error))
-            return error.exit_code
-    if name not in commands:
+    if name not in {*commands, *PASSED_ON}:
         shown = "\n".join(f"  {name:12} {c.get_short_help_str(90)}" for name, c in commands.items() if not c.hidden)
         console.note(f"python -m collisions_ops COMMAND …\n\n{shown}")
         return 0 if name == "--help" else WRONG_CALL
     try:
         ops = Ops(Settings.from_environment(environ), console, Shell(environ))
+        if name in PASSED_ON:
+            return PASSED_ON[name](ops, rest)
         code = commands[name].main(args=rest, prog_name=f"scripts/{name}", standalone_mode=False, obj=ops)
     except typer.TyperException as error:
         console.error(f"{error.format_message().rstrip('.')}; see scripts/{name} --help")
@@ -230,3 +225,6 @@ def demo(
     from collisions_ops import demo as command
 
     return command.demo(ops(context).settings, ops(context).console, files or [], ui)
+
+
+PASSED_ON = {"query": query, "airflow": airflow}  # whose arguments are not ours

@@ -44,7 +44,7 @@ class Shell:
         """Where a program is, or None."""
         return shutil.which(program, path=self.environ.get("PATH", ""))
 
-    def attempt(self, *command: Word, stdin: str = "", cwd: Path | None = None) -> Done:
+    def attempt(self, *command: Word, stdin: str = "", cwd: Path | None = None, seconds: float = QUERY_SECONDS) -> Done:
         """Run a program and return how it ended: 127 where it is not installed, 124 where it took too long."""
         try:
             done = subprocess.run(
@@ -55,12 +55,12 @@ class Shell:
                 capture_output=True,
                 check=False,
                 input=stdin,
-                timeout=QUERY_SECONDS,
+                timeout=seconds,
             )
         except FileNotFoundError:
             return Done(127, "", f"{command[0]} is not installed\n")
         except subprocess.TimeoutExpired:
-            return Done(124, "", f"no answer within {QUERY_SECONDS} s\n")
+            return Done(124, "", f"no answer within {seconds:.0f} s\n")
         return Done(done.returncode, done.stdout, done.stderr)
 
     def output(self, *command: Word, stdin: str = "", cwd: Path | None = None) -> str:
@@ -84,13 +84,9 @@ class Shell:
         if code != 0:
             raise CommandFailed(f"{brief(command)}: exit code {code}", code)
 
-    def attempt_logged(self, *command: Word) -> None:
-        """Run a program that may fail, its output to the log."""
-        self.start(*command).wait(QUERY_SECONDS)
-
     def output_of_both(self, *command: Word) -> str:
-        """What a program prints on both streams, standard error first; raises CommandFailed where it fails."""
-        done = self.attempt(*command)
+        """What a program that takes its time prints on both streams; raises CommandFailed where it fails."""
+        done = self.attempt(*command, seconds=RUN_SECONDS)
         if not done.ok:
             raise CommandFailed(f"{brief(command)}: {(done.err or done.out).strip()}", done.code, done.out + done.err)
         return done.err + done.out

@@ -1,15 +1,12 @@
-"""scripts/up: the pipeline on a kind cluster on this machine, from nothing to Airflow's UI, or up to date again.
+"""scripts/up: from nothing to Airflow's UI on a kind cluster, or up to date again.
 
-It makes what is missing and leaves the rest. Interrupted or failed, the next call goes on where it stopped.
+Each step makes what is missing and leaves alone what is there: after an interruption the next call goes on.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,346 +14,221 @@ from pathlib import Path
 from collisions_ops.airflow_api import Airflow
 from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
-from collisions_ops.errors import OpsError
-from collisions_ops.forwards import port_open
-from collisions_ops.settings import (
-    AIRFLOW_IMAGE,
-    CHART_REPOSITORY,
-    CHART_VERSION,
-    CLUSTER,
-    CONTEXT,
-    HELM_MINIMUM,
-    NODE,
-    STAGES_IMAGE,
-    Settings,
-)
-from collisions_ops.shell import Shell, Word
+from collisions_ops.errors import CommandFailed, OpsError
+from collisions_ops.images import Build, Images, load
+from collisions_ops.preflight import chart_words, problems
+from collisions_ops.settings import CLUSTER, CONTEXT, NODE
+from collisions_ops.shell import Shell, paste
 
-TOOLS = ("docker", "kind", "kubectl", "helm", "git")
 VOLUMES = "/var/local-path-provisioner"  # where kind's node keeps what pods are to keep
-NEED_MEMORY_GB, NEED_DISK_GIB = 6, 10
-TAIL_LINES = 25  # of the log, after a failure
-
-
-class Failed(OpsError):
-    """A step failed; what there is to say about it has been printed."""
-
-
-@dataclass
-class Up:
-    """One call of scripts/up. What programs print goes to the log."""
-
-    cluster: Cluster
-    console: Console
-    shell: Shell
-    chart: list[Word]
-    stages: str
-    airflow: str
-
-    @property
-    def settings(self) -> Settings:
-        """Where things are."""
-        return self.cluster.settings
-
-    def kubectl(self, *arguments: Word) -> None:
-        """kubectl on the cluster, its output to the log."""
-        self.shell.run("kubectl", "--context", CONTEXT, *arguments)
-
-    # --- steps -------------------------------------------------------------------------------------
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """Time a step; where it fails, print the end of the log and where to look."""
-        with self.settings.up_log.open("a") as log:
-            log.write(f"=== {title}\n")
-        try:
-            with self.console.step(title):
-                yield
-        except OpsError as error:
-            with self.settings.up_log.open("a") as log:
-                log.write(f"{error}\n")
-            tail = self.settings.up_log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-            self.console.note("\n".join(f"          {line}" for line in tail))
-            self.say_where_to_look()
-            raise Failed(f"{title} failed") from error
-
-    def say_where_to_look(self) -> None:
-        """After a failure: where the cause is likely to be seen."""
-        lines = ["what to look at:", f"  {self.settings.up_log}"]
-        if self.cluster.exists():
-            chosen = ("get", "pods", "--all-namespaces", "--field-selector", "status.phase!=Succeeded")
-            listed = self.shell.attempt("kubectl", "--context", CONTEXT, *chosen, "--no-headers").out
-            lines += [
-                f"  kubectl --namespace {fields[0]} describe pod {fields[1]}   # {fields[3]}"
-                for fields in map(str.split, listed.splitlines())
-                if len(fields) > 3 and len(set(fields[2].split("/"))) > 1  # not all of its containers are ready
-            ]
-            lines.append("  kubectl get events --all-namespaces --sort-by .lastTimestamp | tail -n 20")
-        self.console.note("\n".join([*lines, "then run scripts/up again: it goes on from here"]))
-
-    # --- the cluster and its images ----------------------------------------------------------------
-
-    def make_cluster(self) -> None:
-        """The kind cluster, started or made."""
-        if self.cluster.exists():
-            self.shell.run("docker", "start", NODE)  # after a restart of the machine it is there, stopped
-            # kind writes the kubeconfig last. Without one of this cluster, its making was interrupted, or the file has
-            # been replaced.
-            if not self.shell.attempt("kubectl", "config", "get-contexts", CONTEXT).ok:
-                count = f"ls {VOLUMES} 2>/dev/null | wc -l"
-                if int(self.shell.output("docker", "exec", NODE, "sh", "-c", count)) == 0:
-                    self.shell.run("kind", "delete", "cluster", "--name", CLUSTER)  # it holds nothing
-                else:
-                    self.shell.run("kind", "export", "kubeconfig", "--name", CLUSTER)
-        if not self.cluster.exists():
-            image = self.settings.environ.get("KIND_NODE_IMAGE")
-            chosen = ("--image", image) if image else ()
-            self.shell.run(
-                "kind", "create", "cluster", "--config", self.settings.root / "k8s/kind-cluster.yaml", *chosen
-            )
-        self.kubectl("wait", "--for", "condition=Ready", f"node/{NODE}", "--timeout", "180s")
-
-    def build_images(self) -> None:
-        """The project's two images, from this work tree."""
-        root = self.settings.root
-        build = Shell(self.shell.environ, log=self.settings.cluster_state / "build.log")
-        for image, file, argument in (
-            (self.stages, "stages/Dockerfile", f"TAG={self.stages.partition(':')[2]}"),
-            (self.airflow, "dags/Dockerfile", f"STAGE_IMAGE={self.stages}"),
-        ):
-            if not self.shell.attempt("docker", "image", "inspect", image).ok:
-                build.run("docker", "build", "--file", root / file, "--tag", image, "--build-arg", argument, root)
-
-    def await_images(self, building: Future[None]) -> None:
-        """Wait for the build in the background; its output goes to the log."""
-        try:
-            building.result()
-        finally:
-            log = self.settings.cluster_state / "build.log"
-            if log.exists():
-                with self.settings.up_log.open("ab") as whole:
-                    whole.write(log.read_bytes())
-
-    def load_images(self) -> None:
-        """Load what the node lacks of all images, in one call so that shared layers go once."""
-        ours = [self.stages, self.airflow]
-        try:
-            self._load([*self.settings.base_images(), *ours])
-        except OpsError:  # Docker cannot export every base image, and the node can pull those
-            self._load(ours)
-
-    def _load(self, images: list[str]) -> None:
-        there = self.shell.output("docker", "exec", NODE, "ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
-        names = {image: image if "/" in image else f"docker.io/library/{image}" for image in images}
-        missing = [
-            image
-            for image, name in names.items()
-            if name not in there.split() and self.shell.attempt("docker", "image", "inspect", image).ok
-        ]
-        if missing:
-            self.shell.run("kind", "load", "docker-image", *missing, "--name", CLUSTER)
-
-    # --- what runs on it ---------------------------------------------------------------------------
-
-    def apply_manifests(self) -> None:
-        """Everything on the cluster but Airflow itself, and the secrets that it names."""
-        self.kubectl("apply", "--kustomize", self.settings.root / "k8s")
-        self.shell.run(self.settings.scripts / "secrets", "--context", CONTEXT)
-
-    def start_stores(self) -> None:
-        """MinIO with its bucket and user, and Postgres."""
-        for namespace, name in (("collisions", "minio"), ("airflow", "postgres")):
-            self.kubectl("--namespace", namespace, "rollout", "status", f"statefulset/{name}", "--timeout", "300s")
-        file = self.settings.root / "k8s/minio-setup-job.yaml"
-        image = ("set", "image", "--local", "--filename", file, f"setup={self.stages}", "--output", "yaml")
-        manifest = self.shell.output("kubectl", "--context", CONTEXT, *image)
-        job = self.cluster.kubectl("create", "--filename", "-", "--output", "name", stdin=manifest).strip()
-        try:
-            self.kubectl("--namespace", "collisions", "wait", "--for=condition=Complete", job, "--timeout", "120s")
-        except OpsError:
-            self.shell.attempt_logged("kubectl", "--context", CONTEXT, "--namespace", "collisions", "logs", job)
-            raise
-
-    def install_airflow(self) -> None:
-        """Airflow, by its chart. Helm takes its time even where nothing has changed, so what a release was made of is
-        recorded in its description.
-        """
-        made_of = f"{self.hash_of_release()} {self.airflow}"
-        helm = ("helm", "--kube-context", CONTEXT, "--namespace", "airflow")
-        status = self.shell.attempt(*helm, "status", "airflow", "--output", "json")
-        info = json.loads(status.out).get("info", {}) if status.ok and status.out.startswith("{") else {}
-        if (info.get("description"), info.get("status")) != (made_of, "deployed"):
-            # What helm was killed over in the middle is no release, but would block the next one.
-            pending = "owner=helm,name=airflow,status in (pending-install,pending-upgrade,pending-rollback)"
-            self.kubectl("--namespace", "airflow", "delete", "secret", "--ignore-not-found", "--selector", pending)
-            # The chart's Jobs cannot be changed, and one of the last release may be there still.
-            jobs = ("delete", "job", "--selector", "release=airflow", "--ignore-not-found")
-            self.kubectl("--namespace", "airflow", *jobs)
-            values = (
-                *("--values", self.settings.root / "helm-values/airflow.yaml"),
-                *("--set", f"images.airflow.tag={self.airflow.partition(':')[2]}"),
-            )
-            options = ("--namespace", "airflow", *values, "--description", made_of, "--timeout", "15m", "--wait")
-            self.shell.run("helm", "--kube-context", CONTEXT, "upgrade", "--install", "airflow", *self.chart, *options)
-        for workload in (
-            "statefulset/airflow-scheduler",
-            "deployment/airflow-api-server",
-            "deployment/airflow-dag-processor",
-        ):
-            self.kubectl("--namespace", "airflow", "rollout", "status", workload, "--timeout", "600s")
-
-    def hash_of_release(self) -> str:
-        """A hash of all that a release is made of but the image; a version in a repository is one content."""
-        first = Path(self.chart[0])
-        files = [self.settings.root / "helm-values/airflow.yaml"]
-        if first.is_dir():
-            files += sorted(path for path in first.rglob("*") if path.is_file())
-        elif first.is_file():
-            files.append(first)
-        content = b"".join(path.read_bytes() for path in files)
-        return sha256(content + (b"" if first.exists() else " ".join(map(str, self.chart)).encode())).hexdigest()[:40]
-
-    def open_ports(self) -> None:
-        """The port-forwards, and something that listens behind each."""
-        forwards = self.cluster.forwards
-        forwards.ensure()
-        ports = self.settings.ports
-        for port, name in (
-            (ports.UI_PORT, "Airflow"),
-            (ports.MINIO_PORT, "MinIO"),
-            (ports.MINIO_CONSOLE_PORT, "MinIO's console"),
-        ):
-            forwards.await_port(port, name)
-
-    def login(self, namespace: str, secret: str, template: str) -> str:
-        """The words of a login to a person; to a file or a log only the command that shows them."""
-        words = ("--namespace", namespace, "get", "secret", secret, "--output")
-        if self.console.interactive:
-            return self.cluster.kubectl(*words, f"go-template={template}")
-        return f"kubectl --context {CONTEXT} {' '.join(words)} 'go-template={template}'"
+WORKLOADS = ("statefulset/airflow-scheduler", "deployment/airflow-api-server", "deployment/airflow-dag-processor")
+LOG_LINES = 25  # of a failed step
 
 
 def up(cluster: Cluster, console: Console) -> int:
-    """Bring the cluster up; 1 where something is missing or a step failed, which has then been said."""
-    settings = cluster.settings
-    settings.cluster_state.mkdir(parents=True, exist_ok=True)
-    settings.up_log.write_bytes(b"")
-    problems = preflight(cluster)
-    if problems:
-        console.note("\n".join(f"  {problem}" for problem in problems))
+    """Bring the cluster up to date with the work tree; 1 where that fails, after saying where to look."""
+    found = problems(cluster)
+    if found:
+        console.note("\n".join(f"  {problem}" for problem in found))
         console.note("nothing was made")
         return 1
-    shell = Shell(cluster.shell.environ, log=settings.up_log)
-    code = ("requirements/stages.txt", ".dockerignore")
-    work = Up(
-        cluster,
-        console,
-        shell,
-        find_chart(settings) or [],
-        stages=f"{STAGES_IMAGE}:{content_tag(cluster, 'stages', *code)}",
-        airflow=f"{AIRFLOW_IMAGE}:{content_tag(cluster, 'dags', 'stages', *code)}",
-    )
-    (settings.cluster_state / "build.log").write_bytes(b"")
-    steps: list[tuple[str, Callable[[], None]]] = [
-        ("images loaded into the cluster", work.load_images),
-        ("namespaces, access, limits, network policies, secrets", work.apply_manifests),
-        ("MinIO with its bucket and user, Postgres", work.start_stores),
-        ("Airflow, by Helm", work.install_airflow),
-        ("ports on 127.0.0.1", work.open_ports),
+    cluster.settings.cluster_state.mkdir(parents=True, exist_ok=True)
+    cluster.settings.up_log.write_bytes(b"")
+    images = Images.of(cluster.settings, cluster.shell)
+    steps = Steps(cluster, Shell(cluster.shell.environ, log=cluster.settings.up_log), images)
+    build = Build(cluster.settings, cluster.shell, images, cluster.settings.cluster_state / "build.log")
+    plan: list[tuple[str, Callable[[], None]]] = [
+        (f"cluster {CLUSTER}, by kind", steps.make_cluster),
+        (f"images {images.stages}, {images.airflow}, built", lambda: steps.await_images(build)),
+        ("images loaded into the cluster", steps.load_images),
+        ("namespaces, access, limits, network policies, secrets", steps.apply_manifests),
+        ("MinIO with its bucket and user, Postgres", steps.start_stores),
+        ("Airflow, by Helm", steps.install_airflow),
+        ("ports on 127.0.0.1", steps.open_ports),
         ("DAG collisions_pipeline read", lambda: Airflow.on(cluster).await_dag()),
     ]
     try:
-        with ThreadPoolExecutor(1) as pool:
-            building = pool.submit(work.build_images)  # while the cluster starts
-            with work.step(f"cluster {CLUSTER}, by kind"):
-                work.make_cluster()
-            with work.step(f"images {work.stages}, {work.airflow}, built"):
-                work.await_images(building)
-        for title, act in steps:
-            with work.step(title):
-                act()
-    except Failed:
+        for title, step in plan:
+            steps.note(f"=== {title}\n")
+            with console.step(title):
+                step()
+    except OpsError as error:
+        steps.note(f"{error}\n{error.output if isinstance(error, CommandFailed) else ''}")
+        say_where_to_look(cluster, console)
         return 1
+    finally:
+        build.stop()
     console.print(f"{console.seconds:5.0f} s   in all\n")
-    ports = settings.ports
-    console.print("Airflow", style="bold", end="")
-    console.print(f"   http://127.0.0.1:{ports.UI_PORT}          user admin, password:")
-    console.print(f"          {work.login('airflow', 'airflow-admin', '{{.data.password | base64decode}}')}")
-    console.print("MinIO", style="bold", end="")
-    console.print(f"     http://127.0.0.1:{ports.MINIO_CONSOLE_PORT}          user and password:")
-    both = "{{.data.MINIO_ROOT_USER | base64decode}} {{.data.MINIO_ROOT_PASSWORD | base64decode}}"
-    console.print(f"          {work.login('collisions', 'minio-root', both)}")
-    console.print("\nnext      scripts/land FILE.csv …   scripts/trigger   scripts/status   scripts/query --cluster")
+    welcome(cluster, console)
     return 0
 
 
-def preflight(cluster: Cluster) -> list[str]:
-    """What prevents it, before anything is made."""
-    settings, shell = cluster.settings, cluster.shell
-    problems = [
-        f'{tool} is not installed (README.md, "On Kubernetes", says where it comes from)'
-        for tool in TOOLS
-        if not shell.find(tool)
-    ]
-    data = ""
-    if not problems:
-        version = shell.attempt("helm", "version", "--short").out.strip()
-        found = re.match(r"v?(\d+)\.(\d+)", version)
-        if not found or (int(found[1]), int(found[2])) < HELM_MINIMUM:
-            problems.append(f"helm is {version}; {'.'.join(map(str, HELM_MINIMUM))} or newer is needed")
-        memory = shell.attempt("docker", "info", "--format", "{{.MemTotal}}")
-        if not (memory.ok and memory.out.strip().isdigit()):
-            problems.append("Docker does not answer: start it, and check that this user may use it (docker info)")
-        elif int(memory.out) // 10**9 < NEED_MEMORY_GB:
-            problems.append(
-                f"Docker has {int(memory.out) // 10**9} GB of memory; {NEED_MEMORY_GB} are needed"
-                " (Docker Desktop: Settings, Resources)"
+@dataclass(frozen=True)
+class Steps:
+    """The steps; `shell` writes to the log what programs print."""
+
+    cluster: Cluster
+    shell: Shell
+    images: Images
+
+    def note(self, text: str) -> None:
+        """Write to the log."""
+        with self.cluster.settings.up_log.open("a") as log:
+            log.write(text)
+
+    def kubectl(self, *arguments: str | Path) -> None:
+        """Run kubectl on the cluster."""
+        self.shell.run("kubectl", "--context", CONTEXT, *arguments)
+
+    # --- the cluster and its images ---
+
+    def make_cluster(self) -> None:
+        """Make the cluster, or start it again; one that was half made is made again."""
+        shell, node_image = self.shell, self.shell.environ.get("KIND_NODE_IMAGE")
+        if self.cluster.exists():
+            shell.run("docker", "start", NODE)  # after a restart of the machine it is there, stopped
+            # kind writes the kubeconfig last. Without one of this cluster, its making was interrupted, or the file has
+            # been replaced.
+            if not shell.attempt("kubectl", "config", "get-contexts", CONTEXT).ok:
+                volumes = shell.output("docker", "exec", NODE, "sh", "-c", f"ls {VOLUMES} 2>/dev/null | wc -l")
+                if int(volumes) == 0:
+                    shell.run("kind", "delete", "cluster", "--name", CLUSTER)  # it holds nothing: from the start
+                else:
+                    shell.run("kind", "export", "kubeconfig", "--name", CLUSTER)
+        if not self.cluster.exists():
+            configuration = self.cluster.settings.root / "k8s" / "kind-cluster.yaml"
+            chosen = ("--image", node_image) if node_image else ()
+            shell.run("kind", "create", "cluster", "--config", configuration, *chosen)
+        self.kubectl("wait", "--for", "condition=Ready", f"node/{NODE}", "--timeout", "180s")
+
+    def await_images(self, build: Build) -> None:
+        """Wait for the images that are being built."""
+        try:
+            build.finish()
+        finally:
+            self.note(build.said().decode(errors="replace"))
+
+    def load_images(self) -> None:
+        """Bring all images into the node, in one call, so that shared layers go once."""
+        ours = [self.images.stages, self.images.airflow]
+        try:
+            load(self.shell, [*self.cluster.settings.base_images(), *ours])
+        except CommandFailed:  # Docker cannot export every base image, and the node can pull those
+            load(self.shell, ours)
+
+    # --- what runs on it ---
+
+    def apply_manifests(self) -> None:
+        """Apply k8s/, and make the secrets that are missing."""
+        self.kubectl("apply", "--kustomize", self.cluster.settings.root / "k8s")
+        self.shell.run(self.cluster.settings.scripts / "secrets", "--context", CONTEXT)
+
+    def start_stores(self) -> None:
+        """Wait for MinIO and Postgres; set up the bucket and its user."""
+        self.kubectl("--namespace", "collisions", "rollout", "status", "statefulset/minio", "--timeout", "300s")
+        self.kubectl("--namespace", "airflow", "rollout", "status", "statefulset/postgres", "--timeout", "300s")
+        manifest = self.cluster.settings.root / "k8s" / "minio-setup-job.yaml"
+        kubectl = ("kubectl", "--context", CONTEXT)
+        image = ("set", "image", "--local", "--filename", manifest, f"setup={self.images.stages}", "--output", "yaml")
+        text = self.shell.output(*kubectl, *image)
+        job = self.shell.output(*kubectl, "create", "--filename", "-", "--output", "name", stdin=text).strip()
+        try:
+            self.kubectl("--namespace", "collisions", "wait", "--for", "condition=Complete", job, "--timeout", "120s")
+        except CommandFailed:
+            self.note(self.shell.attempt(*kubectl, "--namespace", "collisions", "logs", job).out)
+            raise
+
+    def install_airflow(self) -> None:
+        """Install or upgrade the release, unless it is made of the same already; wait for its workloads."""
+        helm = ("helm", "--kube-context", CONTEXT)
+        made_of = f"{self._release_hash()} {self.images.airflow}"
+        deployed = self.shell.attempt(*helm, "--namespace", "airflow", "status", "airflow", "--output", "json").out
+        if _is_deployed(deployed, made_of):
+            self.note(f"unchanged: {made_of}\n")
+        else:
+            # A release that Helm was killed over is none, but would block the next one.
+            pending = "owner=helm,name=airflow,status in (pending-install,pending-upgrade,pending-rollback)"
+            self.kubectl("--namespace", "airflow", "delete", "secret", "--ignore-not-found", "--selector", pending)
+            # The chart's Jobs cannot be changed, and one of the last release may be there still.
+            self.kubectl(
+                "--namespace", "airflow", "delete", "job", "--selector", "release=airflow", "--ignore-not-found"
             )
-        data = shell.attempt("docker", "info", "--format", "{{.DockerRootDir}}").out.strip()
-    if not shell.attempt("git", "-C", settings.root, "rev-parse", "--verify", "--quiet", "HEAD").ok:
-        problems.append(f"{settings.root} is not a git checkout: images are tagged by commit")
-    # Images and volumes go where Docker keeps them; where that is a virtual machine, this machine's disk stands for it.
-    listed = shell.attempt("df", "-Pk", Path(data) if data and Path(data).is_dir() else settings.root).out.split()
-    free = int(listed[-3]) // 2**20 if len(listed) > 5 else NEED_DISK_GIB
-    if free < NEED_DISK_GIB and not cluster.exists():
-        problems.append(f"{free} GiB of disk are free; {NEED_DISK_GIB} are needed")
-    forwards = cluster.forwards
-    if not forwards.kept():
-        for name, port in vars(settings.ports).items():
-            if not forwards.hold(port) and port_open(port):
-                problems.append(f"port {port} on 127.0.0.1 is taken; choose another: {name}={port + 1000} scripts/up")
-    if find_chart(settings) is None:
-        problems.append(f"AIRFLOW_CHART is {settings.environ['AIRFLOW_CHART']!r}: no such file or folder")
-    return problems
+            self.shell.run(
+                *helm, "upgrade", "--install", "airflow", *chart_words(self.cluster.settings),
+                "--namespace", "airflow",
+                "--values", self.cluster.settings.root / "helm-values" / "airflow.yaml",
+                "--set", f"images.airflow.tag={self.images.airflow_tag}",
+                "--description", made_of,
+                "--timeout", "15m", "--wait",
+            )  # fmt: skip
+        for workload in WORKLOADS:
+            self.kubectl("--namespace", "airflow", "rollout", "status", workload, "--timeout", "600s")
+
+    def _release_hash(self) -> str:
+        """A hash of all that a release is made of but the image: Helm takes its time even where nothing has changed."""
+        words = chart_words(self.cluster.settings)
+        content = sha256((self.cluster.settings.root / "helm-values" / "airflow.yaml").read_bytes())
+        chart = Path(words[0])
+        if len(words) > 1:
+            content.update(" ".join(words).encode())  # in a repository, where a version is one content
+        elif chart.is_dir():
+            for file in sorted(path for path in chart.rglob("*") if path.is_file()):
+                content.update(file.read_bytes())
+        else:
+            content.update(chart.read_bytes())
+        return content.hexdigest()[:40]
+
+    def open_ports(self) -> None:
+        """Start the port-forwards unless they are kept, and wait until each answers."""
+        self.cluster.forwards.ensure()
+        for name, port in vars(self.cluster.settings.ports).items():
+            self.cluster.forwards.await_port(port, name)
 
 
-def find_chart(settings: Settings) -> list[Word] | None:
-    """How helm is to find the chart: the one given, the one in the cache, or Apache's repository; None: no such."""
-    given = settings.environ.get("AIRFLOW_CHART")
-    if given:
-        return [given] if Path(given).exists() else None
-    if settings.chart_in_cache().is_file():
-        return [settings.chart_in_cache()]
-    return ["airflow", "--repo", CHART_REPOSITORY, "--version", CHART_VERSION]
+def _is_deployed(status: str, made_of: str) -> bool:
+    """Does `helm status` show a deployed release with this description?"""
+    try:
+        info = json.loads(status)["info"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return bool(info.get("description") == made_of and info.get("status") == "deployed")
 
 
-def content_tag(cluster: Cluster, *paths: str) -> str:
-    """A tag that names one content: the last commit of these paths, and where they differ from it, a hash of what they
-    hold.
-    """
-    root = cluster.settings.root
+def say_where_to_look(cluster: Cluster, console: Console) -> None:
+    """After a failure: the end of the log, and where the cause is likely to be seen."""
+    log = cluster.settings.up_log
+    console.note("\n".join(f"          {line}" for line in log.read_text(errors="replace").splitlines()[-LOG_LINES:]))
+    console.note(f"what to look at:\n  {log}")
+    if cluster.exists():
+        options = ("--all-namespaces", "--field-selector", "status.phase!=Succeeded", "--no-headers")
+        pods = cluster.shell.attempt("kubectl", "--context", CONTEXT, "get", "pods", *options).out
+        for line in pods.splitlines():
+            namespace, pod, ready, state, *_ = line.split()
+            if len(set(ready.split("/"))) > 1:
+                console.note(f"  kubectl --namespace {namespace} describe pod {pod}   # {state}")
+        console.note("  kubectl get events --all-namespaces --sort-by .lastTimestamp | tail -n 20")
+    console.note("then run scripts/up again: it goes on from here")
 
-    def git(*arguments: str) -> str:
-        return cluster.shell.output("git", *arguments, "--", *paths, cwd=root).strip()
 
-    tag = git("log", "-1", "--format=%h", "--abbrev=12")
-    if not tag:
-        raise OpsError(f"no commit holds {' '.join(paths)}")
-    if git("status", "--porcelain"):
-        digest = sha256()
-        for name in sorted(git("ls-files", "--cached", "--others", "--exclude-standard").splitlines()):
-            file = root / name
-            if file.is_file():
-                digest.update(f"{name} {sha256(file.read_bytes()).hexdigest()}\n".encode())
-        tag += f"-{digest.hexdigest()[:8]}"
-    return tag
+def welcome(cluster: Cluster, console: Console) -> None:
+    """Say where Airflow and MinIO are, how to log in, and what comes next."""
+    ports = cluster.settings.ports
+    console.print("Airflow", style="bold", end="")
+    console.print(f"   http://127.0.0.1:{ports.UI_PORT}          user admin, password:")
+    _login(cluster, console, "airflow", "airflow-admin", "password")
+    console.print("MinIO", style="bold", end="")
+    console.print(f"     http://127.0.0.1:{ports.MINIO_CONSOLE_PORT}          user and password:")
+    _login(cluster, console, "collisions", "minio-root", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
+    console.print("\nnext      scripts/land FILE.csv …   scripts/trigger   scripts/status   scripts/query --cluster")
+
+
+def _login(cluster: Cluster, console: Console, namespace: str, secret: str, *keys: str) -> None:
+    """To a person the words themselves; to a file or a log only the command that shows them."""
+    if console.interactive:
+        values = cluster.secret(namespace, secret)
+        text = " ".join(values[key] for key in keys)
+    else:
+        template = " ".join(f"{{{{.data.{key} | base64decode}}}}" for key in keys)
+        get = ("get", "secret", secret, "--output", f"go-template={template}")
+        text = paste("kubectl", "--context", CONTEXT, "--namespace", namespace, *get)
+    console.print(f"          {text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -11,11 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from collisions_ops import backfill, cli, embedded, up
+from collisions_ops import backfill, cli, embedded
 from collisions_ops.airflow_api import SCHEDULER_SECONDS, STALL_SECONDS, Airflow
-from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
 from collisions_ops.errors import CommandFailed, OpsError
+from collisions_ops.images import content_tag
 from collisions_ops.land import check_files, only_dataset
 from collisions_ops.settings import Ports, Settings
 from collisions_ops.shell import Shell, paste
@@ -123,15 +124,15 @@ def test_a_tag_names_one_content(tmp_path: Path) -> None:
     (tmp_path / "stages/a").write_text("1")
     git("add", ".")
     git("commit", "--quiet", "-m", "one")
-    cluster = Cluster(Settings.from_environment({}, root=tmp_path), Shell({"PATH": "/usr/bin:/bin:/usr/local/bin"}))
-    committed = up.content_tag(cluster, "stages")
+    shell = Shell(os.environ)
+    committed = content_tag(shell, tmp_path, ("stages",))
     assert len(committed) == 12
     (tmp_path / "elsewhere").touch()
-    assert up.content_tag(cluster, "stages") == committed
+    assert content_tag(shell, tmp_path, ("stages",)) == committed
     tags = set()
     for content in ("2", "3", "2"):
         (tmp_path / "stages/a").write_text(content)
-        tags.add(up.content_tag(cluster, "stages"))
+        tags.add(content_tag(shell, tmp_path, ("stages",)))
     assert len(tags) == 2
     assert all(tag.startswith(f"{committed}-") for tag in tags)
 
