@@ -1,7 +1,7 @@
--- Check: collision_id and slot are unique
+-- Check: collision_id and slot are unique and not null
 -- Table: fct_collision_vehicles
 -- Severity: error
 select collision_id, vehicle_slot, count(*) as rows
 from fct_collision_vehicles
 group by collision_id, vehicle_slot
-having count(*) > 1;
+having count(*) > 1 or collision_id is null or vehicle_slot is null;
