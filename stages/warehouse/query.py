@@ -11,12 +11,16 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stages import logs
 from stages.errors import ConfigError, ObjectMissing, StageError
 from stages.lake import keys
 from stages.lake.store import open_store
 from stages.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
 
 QUERIES = Path(__file__).parent / "queries"
 BLOCK = 10_000  # rows fetched at once
@@ -26,6 +30,20 @@ def ready_queries() -> dict[str, tuple[str, str]]:
     """The ready queries: name → what it answers (its first line), and its SQL."""
     texts = {path.stem: path.read_text() for path in sorted(QUERIES.glob("*.sql"))}
     return {name: (text.partition("\n")[0].removeprefix("-- "), text) for name, text in texts.items()}
+
+
+def _printable(rows: duckdb.DuckDBPyRelation) -> str | None:
+    """The SQL for the same rows with moments as text, if there are any: as Python objects they need pytz."""
+    from duckdb import ColumnExpression
+
+    moments = [str(kind) == "TIMESTAMP WITH TIME ZONE" for kind in rows.types]
+    if not any(moments):
+        return None
+    columns = [
+        ColumnExpression(name).cast("VARCHAR").alias(name) if is_moment else ColumnExpression(name)
+        for name, is_moment in zip(rows.columns, moments, strict=True)
+    ]
+    return rows.select(*columns).sql_query()
 
 
 def query(sql: str, as_csv: bool, environment: Mapping[str, str]) -> None:
@@ -41,7 +59,7 @@ def query(sql: str, as_csv: bool, environment: Mapping[str, str]) -> None:
             if as_csv:
                 writer = csv.writer(sys.stdout, lineterminator="\n")
                 writer.writerow(rows.columns)
-                cursor = warehouse.execute(sql)
+                cursor = warehouse.execute(_printable(rows) or sql)
                 while block := cursor.fetchmany(BLOCK):
                     writer.writerows(block)
             else:

@@ -1,0 +1,104 @@
+"""Queries of the published warehouse: what is printed, and how a query ends that cannot be answered."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stages.lake import keys
+from stages.warehouse import query
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> dict[str, str]:
+    """The environment of a lake whose warehouse has one table."""
+    path = tmp_path / keys.WAREHOUSE
+    path.parent.mkdir(parents=True)
+    with duckdb.connect(str(path)) as warehouse:
+        warehouse.execute("create table numbers as from (values (985, 0.1::double), (null, 1e20)) as t (whole, part)")
+    return {"COLLISIONS_LAKE": str(tmp_path)}
+
+
+def printed(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_csv_keeps_whole_numbers_whole_and_leaves_unknown_values_empty(
+    lake: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert query.main(["--csv", "from numbers order by whole"], lake) == 0
+    assert printed(capsys.readouterr().out) == [["whole", "part"], ["985", "0.1"], ["", "1e+20"]]
+
+
+def test_csv_prints_moments_with_their_zone(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    sql = "select 1 as one, timestamptz '2024-01-01 12:00:00+00' as \"the moment\", null::timestamptz as never;"
+    assert query.main(["--csv", sql], lake) == 0
+    head, row = printed(capsys.readouterr().out)
+    assert head == ["one", "the moment", "never"]
+    assert row[0] == "1"
+    assert row[1].startswith(("2024-01-01", "2023-12-31", "2024-01-02"))  # in the reader's zone
+    assert row[2] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nope"], "there is no ready query 'nope'; there are: by_borough"),
+        (["select * from nowhere"], "the query fails: "),
+        (["create table t as select 1"], "the query fails: "),
+    ],
+)
+def test_a_query_that_cannot_be_answered_ends_with_78(
+    lake: dict[str, str], capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert query.main(arguments, lake) == 78
+    assert message in capsys.readouterr().err
+
+
+def test_without_a_warehouse_the_error_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert query.main(["quality"], {"COLLISIONS_LAKE": str(tmp_path)}) == 78
+    assert "nothing is published yet; run the pipeline first" in capsys.readouterr().err
+
+
+def test_a_reader_that_stops_early_ends_the_query_quietly(lake: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "stages.warehouse.query", "--csv", "select range as number from range(1_000_000)"]
+    with subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=os.environ | lake,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "number\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 0
+
+
+def test_nothing_but_duckdb_is_needed_for_a_lake_in_a_folder(lake: dict[str, str]) -> None:
+    program = (
+        "import sys\n"
+        "for name in ('numpy', 'pandas', 'pyarrow', 'pytz', 'tqdm'): sys.modules[name] = None\n"
+        "from stages.warehouse import query\n"
+        "sys.exit(query.main(['--csv', 'select now() as moment, * from numbers'], {'COLLISIONS_LAKE': sys.argv[1]}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, lake["COLLISIONS_LAKE"]],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
