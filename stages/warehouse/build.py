@@ -15,19 +15,6 @@ from stages.warehouse.models import Check, Model
 
 OLDEST_READER = "v1.4.0"  # the oldest DuckDB that must open the file; newer storage would shut it out
 KEPT_ROWS = 100  # of each failed check
-# What the tables' columns are in DuckDB, for a table without partitions; the same as it reads from parquet.
-TYPES = {
-    pa.date32(): "date",
-    pa.time32("ms"): "time",
-    pa.timestamp("us", "UTC"): "timestamptz",
-    pa.string(): "varchar",
-    pa.float64(): "double",
-    pa.int8(): "tinyint",
-    pa.int16(): "smallint",
-    pa.int32(): "integer",
-    pa.int64(): "bigint",
-    pa.bool_(): "boolean",
-}
 
 
 @dataclass(frozen=True)
@@ -81,7 +68,7 @@ def read_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> Non
     the greatest source name, then the last line.
     """
     for table in dataset.tables:
-        warehouse.execute(f"create temp view curated_{table.name} as {_rows(table)}")
+        _read_table(warehouse, table)
     first, key, date = dataset.tables[0].name, dataset.key, dataset.date
     warehouse.execute(f"""
         create temp table superseded_{first} as
@@ -110,12 +97,13 @@ def read_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> Non
         )
 
 
-def _rows(table: Curated) -> str:
-    if table.files:
-        names = ", ".join(f"'{_quoted(file)}'" for file in table.files)
-        return f"from read_parquet([{names}], hive_partitioning = false)"
-    columns = ", ".join(f"null::{TYPES[field.type]} as {field.name}" for field in table.schema)
-    return f"select {columns} where false"
+def _read_table(warehouse: duckdb.DuckDBPyConnection, table: Curated) -> None:
+    view = f"curated_{table.name}"
+    if not table.files:
+        warehouse.register(view, table.schema.empty_table())
+        return
+    names = ", ".join(f"'{_quoted(file)}'" for file in table.files)
+    warehouse.execute(f"create temp view {view} as from read_parquet([{names}], hive_partitioning = false)")
 
 
 def _quoted(path: Path) -> str:

@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import takewhile
 from pathlib import Path
+
+import duckdb
 
 from stages.errors import StageError
 
@@ -19,8 +22,9 @@ OWN = Path(__file__).parent
 KINDS = ("staging", "facts", "dims", "meta")  # staging relations are temporary: they are not published
 SEVERITIES = ("error", "warning")
 _COLUMN = re.compile(r"^ {4}(?:.* as )?([a-z_]\w*)(?: [a-z]+)?,? -- (.+)$")
-_REFERENCE = re.compile(r"\b(?:from|join)\s+([a-z_]\w*)")
-_COMMENT = re.compile(r"--.*$", re.MULTILINE)
+_FROM = re.compile(r'\b(?:from|join)\s+((?:"?\w+"?(?:\s+(?:as\s+)?\w+)?\s*,\s*)*"?[a-z_]\w*)', re.IGNORECASE)
+_NOT_CODE = re.compile(r"--.*?$|/\*.*?\*/|'(?:[^']|'')*'", re.MULTILINE | re.DOTALL)
+_RELATION = re.compile(r'^\s*create (temp )?(?:table|view) "?([a-z_]\w*)', re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ class Check:
 def _files(folder: Path, pattern: str) -> list[Path]:
     """The SQL files that match; raises StageError where the folder holds a file that nothing would read."""
     found = sorted(folder.glob(pattern))
-    strays = sorted(path for path in folder.rglob("*") if path.is_file() and path not in found)
+    strays = sorted(
+        path for path in folder.rglob("*") if path.is_file() and path not in found and not path.name.startswith(".")
+    )
     if strays:
         raise StageError(f"{strays[0]}: nothing reads this file; expected {folder}/{pattern}")
     return found
@@ -86,9 +92,15 @@ def _model(path: Path) -> Model:
     if kind not in KINDS:
         raise StageError(f"{path}: expected in one of the folders {', '.join(KINDS)}")
     columns = {found[1]: found[2] for line in sql.splitlines() if (found := _COLUMN.match(line))}
-    code = _COMMENT.sub("", sql)
+    code = _NOT_CODE.sub("", sql)
+    made = _RELATION.search(code)
+    if not made or made[2].lower() != path.stem:
+        raise StageError(f"{path}: expected it to create {path.stem}, which its name promises")
+    if bool(made[1]) != (kind == "staging"):
+        raise StageError(f"{path}: relations in staging are temporary, the others are not")
     within = set(re.findall(r"^\)?,?(?:with )?([a-z_]\w*) as \(", code, re.MULTILINE))
-    references = frozenset(_REFERENCE.findall(code)) - within - {path.stem}
+    named = (name for names in _FROM.findall(code) for name in names.lower().split(","))
+    references = frozenset(name.split()[0].strip('"') for name in named) - within - {path.stem}
     return Model(path.stem, kind, path, sql, first.removeprefix("-- Grain: "), columns, references)
 
 
@@ -107,10 +119,17 @@ def checks(folders: Iterable[Path]) -> list[Check]:
 
 def _check(path: Path) -> Check:
     sql = path.read_text()
-    head = dict(re.findall(r"^-- (Check|Table|Severity): (.+)$", sql, re.MULTILINE))
+    comments = "".join(takewhile(lambda line: line.startswith("--"), sql.splitlines(keepends=True)))
+    head = dict(re.findall(r"^-- (Check|Table|Severity): (.+)$", comments, re.MULTILINE))
     missing = [name for name in ("Check", "Table", "Severity") if name not in head]
     if missing:
         raise StageError(f"{path}: the head lacks {', '.join(f'-- {name}: …' for name in missing)}")
     if head["Severity"] not in SEVERITIES:
         raise StageError(f"{path}: severity {head['Severity']!r} is neither {' nor '.join(SEVERITIES)}")
+    try:
+        queries = len(duckdb.extract_statements(sql))
+    except duckdb.ParserException as error:
+        raise StageError(f"{path}: its SQL fails: {error}") from None
+    if queries != 1:
+        raise StageError(f"{path}: expected one query for the rows that fail, found {queries}")
     return Check(path.stem, path, head["Check"], head["Table"], head["Severity"], sql)

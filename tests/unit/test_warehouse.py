@@ -51,8 +51,31 @@ def test_models_run_after_those_that_they_refer_to(write: Callable[..., Path]) -
     assert [model.name for model in sql_files.models([folder])] == ["c", "b", "a"]
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select 1 FROM b", {"b"}),
+        ('select 1 from\n    "b"', {"b"}),
+        ("select y, z from b as x, c w, d join e using (y)", {"b", "c", "d", "e"}),
+        ("select 'from b' as x -- from c\n/* from d */", set()),
+    ],
+)
+def test_references_are_found_where_sql_has_them(write: Callable[..., Path], sql: str, expected: set[str]) -> None:
+    (model,) = sql_files.models([write(models__facts__a=f"{GRAIN}create table a as {sql}")])
+    assert model.refers_to == expected
+
+
+def test_hidden_files_of_editors_are_left_alone(write: Callable[..., Path]) -> None:
+    folder = write(models__facts__a=f"{GRAIN}create table a as select 1")
+    (folder / "models/facts/.a.sql.swp").write_bytes(b"\0")
+    assert [model.name for model in sql_files.models([folder])] == ["a"]
+
+
 def test_models_that_refer_to_one_another_are_named(write: Callable[..., Path]) -> None:
-    folder = write(models__facts__a=f"{GRAIN}select 1 from b", models__facts__b=f"{GRAIN}select 1 from a")
+    folder = write(
+        models__facts__a=f"{GRAIN}create table a as select 1 from b",
+        models__facts__b=f"{GRAIN}create table b as select 1 from a",
+    )
     with pytest.raises(StageError, match=r"\.sql: models refer to one another in a circle: (a → b → a|b → a → b)"):
         sql_files.models([folder])
 
@@ -63,6 +86,9 @@ def test_models_that_refer_to_one_another_are_named(write: Callable[..., Path]) 
         ("models__facts__a", "create table a as select 1", "a.sql: the first line must state the grain"),
         ("models__others__a", GRAIN, "expected in one of the folders staging, facts, dims, meta"),
         ("models__a", GRAIN, "nothing reads this file"),
+        ("models__facts__a", f"{GRAIN}create table b as select 1", "expected it to create a"),
+        ("models__facts__a", f"{GRAIN}create temp view a as select 1", "relations in staging are temporary"),
+        ("models__staging__a", f"{GRAIN}create table a as select 1", "relations in staging are temporary"),
     ],
 )
 def test_a_malformed_model_is_named(write: Callable[..., Path], name: str, text: str, message: str) -> None:
@@ -71,7 +97,8 @@ def test_a_malformed_model_is_named(write: Callable[..., Path], name: str, text:
 
 
 def test_two_models_of_one_name_are_refused(write: Callable[..., Path]) -> None:
-    folder = write(models__facts__a=GRAIN, models__dims__a=GRAIN)
+    made = f"{GRAIN}create table a as select 1"
+    folder = write(models__facts__a=made, models__dims__a=made)
     with pytest.raises(StageError, match="makes a already"):
         sql_files.models([folder])
 
@@ -123,6 +150,10 @@ def test_a_table_without_partitions_has_its_columns_and_no_rows(warehouse: duckd
     [
         ("select 1;", "the head lacks -- Check: …, -- Table: …, -- Severity: …"),
         (HEAD.replace("error", "fatal") + "select 1;", "severity 'fatal' is neither error nor warning"),
+        ("select 1;\n" + HEAD, "the head lacks"),
+        (HEAD, "expected one query for the rows that fail, found 0"),
+        (HEAD + "select 1; select 2;", "expected one query for the rows that fail, found 2"),
+        (HEAD + "selekt 1;", r"checks/bad\.sql: its SQL fails: .*selekt"),
         (HEAD + "drop table t;", "its SQL fails"),
         (HEAD + "select nothing from nowhere;", r"checks/bad\.sql: its SQL fails: .*nowhere"),
     ],
@@ -157,3 +188,27 @@ def test_a_check_that_returns_a_null_row_fails(
     build(warehouse, [model for model in sql_files.models([sql_files.OWN]) if model.name == "meta_quality"])
     (failure,) = check(warehouse, sql_files.checks([write(checks__null=HEAD + "select null as failures;")]))
     assert failure.count == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("fct_collisions", "collision_id"),
+        ("fct_collision_vehicles", "collision_id"),
+        ("fct_collision_vehicles", "vehicle_slot"),
+        ("dim_contributing_factor", "contributing_factor_key"),
+        ("dim_date", "date_key"),
+        ("dim_location", "location_key"),
+        ("dim_vehicle_type", "vehicle_type_key"),
+    ],
+)
+def test_a_key_that_is_null_fails_the_check_of_uniqueness(
+    warehouse: duckdb.DuckDBPyConnection, table: str, column: str
+) -> None:
+    for dataset in registry():
+        files = [Curated(curated.name, curated.schema, []) for curated in dataset.tables]
+        read_curated(warehouse, Versions(dataset.key, dataset.date, files))
+    build(warehouse, sql_files.models([sql_files.OWN]))
+    warehouse.execute(f"insert into {table} ({column}) values (null)")
+    unique = [one for one in sql_files.checks([sql_files.OWN]) if one.table == table and "unique" in one.title]
+    assert [failure.count for failure in check(warehouse, unique)] == [1]
