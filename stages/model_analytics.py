@@ -67,7 +67,8 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
             }
             for dataset, tables in curated.items():
                 check_current(dataset, tables)
-            ledgers = make(built, scratch / "spill", jobs, curated)
+            ledgers, failures = make(built, scratch / "spill", jobs, curated)
+        report(store, failures)
         etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
         size = built.stat().st_size
     for dataset, job in jobs.items():
@@ -110,8 +111,8 @@ def check_current(dataset: Dataset, tables: dict[str, dict[ObjectInfo, Path]]) -
 
 def make(
     built: Path, scratch: Path, jobs: dict[Dataset, Job], curated: dict[Dataset, dict[str, dict[ObjectInfo, Path]]]
-) -> dict[Dataset, Ledger]:
-    """Build and check the database file; returns each dataset's ledger. Raises ContractError where a check fails."""
+) -> tuple[dict[Dataset, Ledger], list[Failure]]:
+    """Build and check the database file; returns each dataset's ledger, and the checks that failed."""
     folders = [OWN, *(dataset.sql for dataset in jobs if dataset.sql)]
     made = models(folders)
     meta, others = ([model for model in made if (model.kind == "meta") == is_meta] for is_meta in (True, False))
@@ -129,13 +130,13 @@ def make(
         for dataset, job in jobs.items():
             if ledgers[dataset].superseded:
                 job.rules["superseded_in_another_month"] = ledgers[dataset].superseded
-        report(first.store, check(warehouse, checks(folders)))
+        failures = check(warehouse, checks(folders))
         for dataset, job in jobs.items():
             record_job(warehouse, job, ledgers[dataset])
         warehouse.execute("checkpoint")  # into the one file; closing would do so too, but hide a failure
     if Path(f"{built}.wal").exists():
         raise ContractError(f"{STAGE}: {built} was not written whole; nothing is published")
-    return ledgers
+    return ledgers, failures
 
 
 def ledger_of(warehouse: duckdb.DuckDBPyConnection, dataset: Dataset) -> Ledger:
@@ -157,14 +158,14 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
         store.put(key, to_parquet(failure.rows))
         say = log.error if failure.check.severity == "error" else log.warning
         say(
-            "check %s: %s: %s rows fail it; the first %d are in %s",
+            "check %s: %s: rows that fail it: %s; the first %d are in %s",
             *(failure.check.table, failure.check.title, f"{failure.count:,}", failure.rows.num_rows),
             store.describe(key),
         )
     errors = [failure.check for failure in failures if failure.check.severity == "error"]
     if errors:
         raise ContractError(
-            f"the warehouse fails {len(errors)} checks and is not published:"
+            "the warehouse is not published, for it fails checks:"
             f" {'; '.join(f'{check.table}: {check.title}' for check in errors)};"
             f" the rows that fail are in {store.describe(keys.FAILED_CHECKS)}"
         )

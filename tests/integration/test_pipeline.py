@@ -365,7 +365,7 @@ def test_rows_that_fail_a_check_are_kept_until_a_build_passes_it(lake: Lake) -> 
     lake.land(crashes_csv(rows(2, VEHICLE_TYPE_CODE_1="hovercraft")), "a.csv", FIRST)
     log = lake.run()
     kept = "quarantine/checks/vehicle_type_in_vocabulary.parquet"
-    assert "WARNING: check dim_vehicle_type: vehicle types are in the vocabulary: 1 rows fail it" in log
+    assert "WARNING: check dim_vehicle_type: vehicle types are in the vocabulary: rows that fail it: 1;" in log
     assert lake.store.describe(kept) in log
     table = pq.read_table(pa.BufferReader(lake.store.read(kept)))
     assert table.to_pylist() == [{"raw_spelling": "hovercraft", "vehicles": 2}]
@@ -388,9 +388,10 @@ def test_a_check_that_is_an_error_publishes_nothing_and_keeps_its_rows(folder_la
     done = folder_lake.stage("model_analytics")
     assert done.code == 65
     assert (
-        "ERROR: check fct_collision_vehicles: there are no sedans: 150 rows fail it; the first 100 are in" in done.log
+        "ERROR: check fct_collision_vehicles: there are no sedans: rows that fail it: 150; the first 100 are in"
+        in done.log
     )
-    assert "fails 1 checks and is not published: fct_collision_vehicles: there are no sedans" in done.last
+    assert "is not published, for it fails checks: fct_collision_vehicles: there are no sedans" in done.last
     assert PUBLISHED not in folder_lake.objects()
     kept = pq.read_table(pa.BufferReader(folder_lake.store.read("quarantine/checks/no_sedans.parquet")))
     assert kept.to_pylist()[0] == {"collision_id": 1, "vehicle_type": "Sedan"}
