@@ -153,7 +153,7 @@ def test_a_table_without_partitions_has_its_columns_and_no_rows(warehouse: duckd
         ("select 1;\n" + HEAD, "the head lacks"),
         (HEAD, "expected one query for the rows that fail, found 0"),
         (HEAD + "select 1; select 2;", "expected one query for the rows that fail, found 2"),
-        (HEAD + "having 1;", r"checks/bad\.sql: its SQL fails: .*selekt"),
+        (HEAD + "having 1;", r"checks/bad\.sql: its SQL fails: .*having"),
         (HEAD + "drop table t;", "its SQL fails"),
         (HEAD + "select nothing from nowhere;", r"checks/bad\.sql: its SQL fails: .*nowhere"),
     ],
