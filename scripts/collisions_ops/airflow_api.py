@@ -79,12 +79,7 @@ class Airflow:
         """The answer; None where its code is `done`, which says that the request was carried out before."""
         if not path.startswith("/"):
             path = f"/api/v2/dags/{DAG}/{path}".rstrip("/")
-        for attempt in Retrying(
-            stop=stop_after_delay(self._patience),
-            wait=wait_fixed(POLL_SECONDS),
-            retry=retry_if_exception_type(NotNow),
-            reraise=True,
-        ):
+        for attempt in self._tries():
             with attempt:
                 answer = self._request(method, path, body, query)
                 if answer.status_code in {401, 403}:  # expired, or signed with a key of before a rotation
@@ -94,6 +89,15 @@ class Airflow:
                     return None
                 return _content(answer, method, path)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _tries(self) -> Retrying:
+        """Attempts at what may not be possible yet, until patience ends."""
+        return Retrying(
+            stop=stop_after_delay(self._patience),
+            wait=wait_fixed(POLL_SECONDS),
+            retry=retry_if_exception_type(NotNow),
+            reraise=True,
+        )
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, Any] | None
@@ -113,12 +117,7 @@ class Airflow:
 
     def await_dag(self) -> None:
         """Wait until Airflow has read the DAG; a fresh one needs some seconds."""
-        for attempt in Retrying(
-            stop=stop_after_delay(self._patience),
-            wait=wait_fixed(POLL_SECONDS),
-            retry=retry_if_exception_type(NotNow),
-            reraise=True,
-        ):
+        for attempt in self._tries():
             with attempt:
                 if DAG in [dag["dag_id"] for dag in self.get("/api/v2/dags")["dags"]]:
                     return
