@@ -28,7 +28,12 @@ from collisions_ops.settings import ROOT, Settings
 
 STATE = Settings.from_environment(os.environ).state
 PYTHON = ROOT / ".venv/bin/python"
-SAMPLE = ROOT / "scripts/collisions_ops/sample.py"
+GENERATOR = (
+    "scripts/collisions_ops/sample.py",
+    "stages/datasets/sampling.py",
+    "stages/datasets/*/sample.py",
+    "stages/datasets/*/columns.py",
+)
 
 FULL_HISTORY = 2_260_000
 FIRST_DAY, LAST_DAY = date(2012, 7, 1), date(2026, 6, 1)  # [first, last); the daily run lands the last day itself
@@ -177,9 +182,11 @@ def generate(folder: Path, rows: int, split: str, start: date, end: date) -> Non
 
 
 def make_data(folder: Path, rows: int, variants: list[str]) -> tuple[Path, int]:
-    """The generated files, kept between runs until scripts/sample changes, and the rows of the day that lands last."""
+    """The generated files, kept between runs until their generator changes, and the rows of the day that lands last."""
     day_rows = max(1, rows // 10_000)  # 226 of the full history, about what a day brings
-    data = folder / "data" / f"{rows}-{hashlib.sha256(SAMPLE.read_bytes()).hexdigest()[:8]}"
+    sources = sorted(file for pattern in GENERATOR for file in ROOT.glob(pattern))
+    content = hashlib.sha256(b"".join(file.read_bytes() for file in sources))
+    data = folder / "data" / f"{rows}-{content.hexdigest()[:8]}"
     for outdated in (folder / "data").glob(f"{rows}-*"):
         if outdated != data:
             shutil.rmtree(outdated)

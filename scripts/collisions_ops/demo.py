@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from collisions_ops import embedded
+from collisions_ops import embedded, query
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import port_open
@@ -81,16 +82,16 @@ class Demo:
         log = self.settings.airflow_home / "demo.log"
         command = ["airflow", "dags", "test", DAG]
         with (
-            log.open("w") as whole,
+            log.open("wb") as whole,
             subprocess.Popen(
-                command, env=dict(self.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                command, env=dict(self.environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             ) as process,
         ):
             assert process.stdout is not None
             for line in process.stdout:
                 whole.write(line)
                 whole.flush()
-                if found := STAGE_LINE.match(line):
+                if found := STAGE_LINE.match(line.decode(errors="replace")):  # a landed file may say anything
                     level = "" if found[1] == "info" else f"{found[1]}: "
                     self.console.print(f"{self.seconds:3.0f} s    {level}{found[2]}", style="red" if level else None)
         if process.returncode != 0:
@@ -98,11 +99,12 @@ class Demo:
 
     def show_answers(self) -> None:
         """Some ready queries, and where everything is."""
+        settings = replace(self.settings, environ={**self.settings.environ, "COLLISIONS_LAKE": str(self.lake)})
         for name in QUERIES:
             self.console.print(f"\nscripts/query {name}", style="bold")
             sys.stdout.flush()
-            environ = {**self.settings.environ, "COLLISIONS_LAKE": str(self.lake)}
-            subprocess.run([self.settings.scripts / "query", name], env=environ, check=True)
+            if query.embedded(settings, [name]) != 0:
+                raise OpsError(f"scripts/query {name} failed")
         lake = {} if self.lake == self.settings.state / "lake" else {"COLLISIONS_LAKE": str(self.lake)}
         ask = paste("scripts/query", "select count(*) from fct_collisions", **lake)
         self.console.print(f"\nDone in {self.seconds:.0f} s.", style="bold")
@@ -118,7 +120,8 @@ class Demo:
         """Keep Airflow's UI and scheduler running until Ctrl-C; raises OpsError where a part of it ends."""
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: stopped.set())
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, lambda *_: stopped.set())
         logs = f"{self.settings.airflow_home}/{{{','.join(COMPONENTS)}}}.log"
         with self.components() as processes:
             self.step("starting Airflow's UI and scheduler")
@@ -218,27 +221,15 @@ def demo(settings: Settings, console: Console, files: Sequence[Path], ui: bool) 
     embedded.make_folders(settings)
     this = Demo(settings, console, environ, lake, float(settings.environ.get("DEMO_BEGAN") or time.time()))
     this.step("Airflow's metadata and the landing files")
-    failed: list[Exception] = []
-
-    def migrate() -> None:
-        try:
-            embedded.migrate(settings, environ)
-        except OpsError as error:
-            failed.append(error)
-
-    migration = threading.Thread(target=migrate)
-    migration.start()
-    try:
+    with ThreadPoolExecutor(max_workers=1) as background:
+        migration = background.submit(embedded.migrate, settings, environ)
         if files:
             this.land(files)
         else:
             this.make_sample()
         for file in sorted((lake / "landing").glob("*/*.csv")):
             console.print(f"         {file.relative_to(lake / 'landing')}")
-    finally:
-        migration.join()
-    if failed:
-        raise failed[0]
+        migration.result()
     this.step(f"the DAG {DAG}, by airflow dags test")
     this.run_dag()
     this.step("what the warehouse says")

@@ -12,10 +12,13 @@ from collisions_ops.settings import Settings
 
 
 def environment(settings: Settings, lake: str = "") -> dict[str, str]:
-    """The runtime's environment. Whatever the caller's shell knows of another Airflow is forgotten."""
+    """The runtime's environment. Whatever the caller's shell knows of another Airflow is forgotten.
+
+    So is PYTHONPATH, by which scripts/NAME finds this package: Airflow and the stages need no path but their own.
+    """
     port = settings.ports.UI_PORT if settings.environ.get("UI_PORT") else 8080
     home = settings.airflow_home
-    given = {name: value for name, value in settings.environ.items() if not name.startswith("AIRFLOW_")}
+    given = {name: value for name, value in settings.environ.items() if not name.startswith(("AIRFLOW_", "PYTHONPATH"))}
     return given | {
         "PATH": f"{settings.venv / 'bin'}:{settings.environ.get('PATH', '')}",
         "AIRFLOW_HOME": str(home),
