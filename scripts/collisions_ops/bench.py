@@ -24,9 +24,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from collisions_ops.errors import OpsError
 from collisions_ops.settings import ROOT, Settings
 
-STATE = Settings.from_environment(os.environ).state
 PYTHON = ROOT / ".venv/bin/python"
 GENERATOR = (
     "scripts/collisions_ops/sample.py",
@@ -331,7 +331,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--dir",
         type=Path,
-        default=STATE / "bench",
+        default=Settings.from_environment(os.environ).state / "bench",
         help="folder for data, lake and results.json (%(default)s)",
     )
     return parser.parse_args(arguments)
@@ -374,14 +374,14 @@ def bench(options: argparse.Namespace) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, and keep the results; a missed target is reported, not a failure."""
-    options = parse(arguments)
-    if options.cluster:
-        from collisions_ops import bench_cluster
-
-        return bench_cluster.main(os.environ)
     try:
+        options = parse(arguments)
+        if options.cluster:
+            from collisions_ops import bench_cluster
+
+            return bench_cluster.main(os.environ)
         results = bench(options)
-    except Failed as failure:
+    except (Failed, OpsError) as failure:
         say(f"ERROR: {failure}")
         return 1
     path = options.dir / "results.json"

@@ -52,6 +52,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except OpsError as error:
         console.error(str(error))
         return error.exit_code
+    except OSError as error:  # a full disk, a folder that may not be written
+        console.error(f"{error.strerror}{f' ({error.filename})' if error.filename else ''}")
+        return OpsError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return code or 0
