@@ -67,7 +67,7 @@ def test_a_run_that_failed_names_its_log(tmp_path: Path, programs: Path) -> None
 
 
 def test_the_runtime_does_not_inherit_pythonpath(tmp_path: Path) -> None:
-    given = {"STATE": str(tmp_path), "PYTHONPATH": "/work/scripts", "HOME": "/home/me"}
+    given = {"STATE": str(tmp_path), "PYTHONPATH": "/elsewhere/scripts", "HOME": "/home/me"}
     environ = embedded.environment(Settings.from_environment(given))
     assert "PYTHONPATH" not in environ
     assert environ["HOME"] == "/home/me"
