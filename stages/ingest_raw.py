@@ -193,7 +193,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
 
 
 def ingest_dataset(job: Job, dataset: Dataset, known: dict[str, Source], sources: dict[str, Source]) -> None:
-    """The same for one dataset; `known` is what the record held when landing was listed."""
+    """Bring one dataset's raw layer up to date; `known` is what the record held when landing was listed."""
     outputs: list[Output] = []
     problems: list[str] = []
     read: list[Source] = []

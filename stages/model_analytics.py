@@ -165,7 +165,7 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
     errors = [failure.check for failure in failures if failure.check.severity == "error"]
     if errors:
         raise ContractError(
-            "the warehouse is not published, for it fails checks:"
+            "the warehouse fails checks and is not published:"
             f" {'; '.join(f'{check.table}: {check.title}' for check in errors)};"
             f" the rows that fail are in {store.describe(keys.FAILED_CHECKS)}"
         )

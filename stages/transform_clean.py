@@ -84,7 +84,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
 
 
 def clean_dataset(job: Job, dataset: Dataset) -> None:
-    """The same for one dataset."""
+    """Make one dataset's clean partitions of the months in scope."""
     job.claim("clean", dataset.name)
     inputs = job.require("ingest_raw", "raw", [dataset.name])
     sources, _ = load_sources(job.store, dataset.name, dataset.made_by)

@@ -22,7 +22,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
 
 
 def curate_dataset(job: Job, dataset: Dataset) -> None:
-    """The same for one dataset."""
+    """Make one dataset's curated partitions of the months in scope."""
     tables = {table.name: table.schema for table in dataset.tables}
     job.claim("curated", *tables)
     inputs = job.require("transform_clean", "clean", [dataset.name])

@@ -1,7 +1,7 @@
 """Airflow on the cluster by its REST API: start a run, follow it, read its logs.
 
-A request waits out a restart of Airflow. Following a run ends with the run, or with an error once nobody will carry
-the run on: its DAG was paused, the scheduler is gone, or nothing of it has been started for a long time.
+A request waits out a restart of Airflow. Following a run ends with the run, or with an error once it
+will not continue: its DAG was paused, the scheduler is gone, or nothing of it has been started for a long time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGE_LOGGER = "collisions_operators.pod.stage"  # what the stage itself said, i
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 120  # how long Airflow may be away, as when a pod is replaced
-LOOK_SECONDS = 5  # between two looks at whether anybody carries a run on
+LOOK_SECONDS = 5  # between two looks at whether a run will continue
 SCHEDULER_SECONDS = 300  # how long the scheduler may be away: it may take 180 s to end, then starts again
 STALL_SECONDS = 600  # how long nothing may be started; a retry waits 300 s at most
 
@@ -176,7 +176,7 @@ class Airflow:
     ) -> str:
         """Print what the stages of a run say and how its tasks end, until the run has ended; return its state.
 
-        Raises OpsError once nobody will carry the run on.
+        Raises OpsError once the run will not continue.
         """
         seen: dict[tuple[str, int], str] = {}
         printed: dict[tuple[str, int], int] = {}
@@ -208,7 +208,7 @@ class Airflow:
 
 
 class Watch:
-    """Notices that nobody will carry a run on: a wait for its end would never end."""
+    """Notices that a run will not continue, so that nobody waits for its end for ever."""
 
     def __init__(
         self, airflow: Airflow, run_id: str, console: Console, clock: Callable[[], float] = time.monotonic
@@ -239,7 +239,7 @@ class Watch:
         paused = idle and bool(self._airflow.get("")["is_paused"])
         if paused and self._paused_before:  # twice, so that a task that has just been started is seen
             raise OpsError(
-                f"{DAG} was paused, so nobody will carry on {self._run_id}, which is {state}:"
+                f"{DAG} was paused, so {self._run_id}, which is {state}, will not continue:"
                 f" switch the DAG on in the UI at {self._airflow.address}, and it goes on by itself"
             )
         self._paused_before = paused
@@ -251,7 +251,7 @@ class Watch:
         elif now - self._healthy > SCHEDULER_SECONDS:
             raise OpsError(
                 f"Airflow's scheduler has been away for {now - self._healthy:.0f} s (its last heartbeat:"
-                f" {scheduler.get('latest_scheduler_heartbeat')}), so nobody carries on {self._run_id}:"
+                f" {scheduler.get('latest_scheduler_heartbeat')}), so {self._run_id} does not continue:"
                 " kubectl --namespace airflow describe pod airflow-scheduler-0"
             )
 

@@ -25,6 +25,7 @@ from collisions_ops.land import check_files, only_dataset
 from collisions_ops.settings import DAG, Settings
 from collisions_ops.shell import paste
 from collisions_ops.wait import until
+from stages.lake import keys
 
 QUERIES = ("ledger", "by_borough", "worst_days")
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
@@ -56,7 +57,7 @@ class Demo:
 
     def land(self, files: Sequence[Path]) -> None:
         """Put files into landing, whole or not at all, with their times."""
-        landing = self.lake / "landing" / only_dataset()
+        landing = self.lake / keys.landing(only_dataset())
         landing.mkdir(parents=True, exist_ok=True)
         for file in files:
             part = landing / f".{file.name}.part"

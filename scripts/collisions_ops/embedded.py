@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from collisions_ops.errors import OpsError
-from collisions_ops.settings import Settings
+from collisions_ops.settings import Ports, Settings
 
 
 def environment(settings: Settings, lake: str = "") -> dict[str, str]:
@@ -16,7 +16,7 @@ def environment(settings: Settings, lake: str = "") -> dict[str, str]:
 
     So is PYTHONPATH, by which scripts/NAME finds this package: Airflow and the stages need no path but their own.
     """
-    port = settings.ports.UI_PORT if settings.environ.get("UI_PORT") else 8080
+    port = settings.ports.UI_PORT if settings.environ.get("UI_PORT") else Ports.UI_PORT
     home = settings.airflow_home
     given = {name: value for name, value in settings.environ.items() if not name.startswith(("AIRFLOW_", "PYTHONPATH"))}
     return given | {

@@ -20,6 +20,7 @@ def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]
     check_files(files)
     dataset = dataset or only_dataset()
     from stages.errors import StageError
+    from stages.lake import keys
     from stages.lake.store import open_store
     from stages.settings import Settings
 
@@ -29,7 +30,7 @@ def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]
         store = open_store(Settings.from_environment(others | lake))
         for file in files:
             extracted_at = datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat()
-            key = f"landing/{dataset}/{file.name}"
+            key = keys.landing(dataset) + file.name
             with console.waiting(key):
                 store.put(key, file, metadata={"extracted-at": extracted_at})
             console.print(f"{key}   {file.stat().st_size:,} bytes, extracted at {extracted_at[:19]}Z")

@@ -9,10 +9,8 @@ from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
 from collisions_ops.settings import DAG
 
-FAILED_PODS = (
-    *("--namespace", "collisions"),
-    *("pods", "--selector", "app=stage", "--field-selector", "status.phase=Failed"),
-)
+STAGES_NAMESPACE = ("--namespace", "collisions")
+FAILED_PODS = ("pods", "--selector", "app=stage", "--field-selector", "status.phase=Failed")
 
 
 def status(cluster: Cluster, console: Console) -> None:
@@ -41,11 +39,10 @@ def status(cluster: Cluster, console: Console) -> None:
             f"  {run['state']:8} {run['dag_run_id']:55} {took:6} {shown}",
             style="red" if run["state"] == "failed" else None,
         )
-    where, chosen = FAILED_PODS[:2], FAILED_PODS[2:]
-    failed = cluster.kubectl(*where, "get", *chosen, "--output", "name").split()
+    failed = cluster.kubectl(*STAGES_NAMESPACE, "get", *FAILED_PODS, "--output", "name").split()
     if failed:
         console.print(
             f"\n{len(failed)} failed pods are kept for a look; kubectl --namespace collisions logs NAME, then"
         )
-        console.print(f"  kubectl {' '.join([*where, 'delete', *chosen])}")
+        console.print(f"  kubectl {' '.join([*STAGES_NAMESPACE, 'delete', *FAILED_PODS])}")
         console.print("\n".join(f"  {name}" for name in failed))

@@ -116,7 +116,7 @@ class Job:
         wanted = {output["key"]: output["etag"] for output in promised["outputs"]}
         for name in sorted(wanted.keys() | found.keys()):
             if name not in found:
-                problem = f"is gone, which {stage} of run {self.run.run_id} wrote"
+                problem = f"has been deleted since {stage} of run {self.run.run_id} wrote it"
             elif name not in wanted:
                 problem = f"was not written by {stage} of run {self.run.run_id}"
             elif found[name].etag != wanted[name]:

@@ -391,7 +391,7 @@ def test_a_check_that_is_an_error_publishes_nothing_and_keeps_its_rows(folder_la
         "ERROR: check fct_collision_vehicles: there are no sedans: rows that fail it: 150; the first 100 are in"
         in done.log
     )
-    assert "is not published, for it fails checks: fct_collision_vehicles: there are no sedans" in done.last
+    assert "the warehouse fails checks and is not published: fct_collision_vehicles: there are no sedans" in done.last
     assert PUBLISHED not in folder_lake.objects()
     kept = pq.read_table(pa.BufferReader(folder_lake.store.read("quarantine/checks/no_sedans.parquet")))
     assert kept.to_pylist()[0] == {"collision_id": 1, "vehicle_type": "Sedan"}

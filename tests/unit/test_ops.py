@@ -244,12 +244,12 @@ def test_a_run_is_followed_to_its_end(console: tuple[Console, io.StringIO]) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"paused": True}, "was paused, so nobody will carry on one, which is running"),
+        ({"paused": True}, "was paused, so one, which is running, will not continue"),
         ({"scheduler": "unhealthy"}, f"scheduler has been away for {SCHEDULER_SECONDS + 5}"),
         ({"run": {"state": "queued"}}, f"nothing of one, which is queued, has been started for {STALL_SECONDS + 5}"),
     ],
 )
-def test_a_run_that_nobody_carries_on_ends_the_wait(
+def test_a_run_that_will_not_continue_ends_the_wait(
     console: tuple[Console, io.StringIO], change: dict[str, Any], message: str
 ) -> None:
     fake = FakeAirflow()
