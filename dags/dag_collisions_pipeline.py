@@ -5,17 +5,20 @@
 a local process in the embedded runtime, a pod on Kubernetes. This file says what runs, when and over which dates;
 what is done to the data is in `stages/`.
 
-**Which dates a run covers** (half-open, New York dates)
+**What a run takes in** (dates are New York's, half-open; a stage works on whole months)
 
-| run | dates |
+| run | months |
 |---|---|
-| scheduled, backfill | the day of its data interval and the 21 days before it (the city revises reports for weeks) |
-| manual, with params `start` and/or `end` | `[start, end)`; an open side has no limit |
-| manual, without params | everything in landing |
+| scheduled | that of its data interval, and those of every landed file not yet wholly taken in, whatever its dates |
+| backfill | that of its data interval |
+| manual, with params `start` and/or `end` | those of `[start, end)`; an open side has no limit |
+| manual, without params | all: everything in landing |
 
-The run of 2 July 06:00 has the data interval 1 July 06:00 to 2 July 06:00 and owns the date 1 July, whole: it begins
-when 1 July has been over for six hours. So each date belongs to one interval. `start` and `end` in the configuration
-of a scheduled or backfilled run win over its interval. The setting `COLLISIONS_LOOKBACK_DAYS` changes the 21 days.
+The city revises reports for months: a scheduled run finds the revisions by the files that bring them, not by their
+dates. The run of 2 July 06:00 has the data interval 1 July 06:00 to 2 July 06:00 and owns the date 1 July, whole: it
+begins when 1 July has been over for six hours. `start` and `end` in the configuration of a scheduled or backfilled run
+win over its interval, and it then takes in nothing else. What a manual or backfilled run leaves in landing, the next
+scheduled run takes in. `allow_shrink` lets a run publish a warehouse that has lost more rows than the settings allow.
 
 **Rerun.** Clear the task, or the run: a stage replaces its own month partitions whole, so a rerun leaves the same rows.
 
@@ -50,29 +53,23 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 class Scope(NamedTuple):
-    """A half-open range of dates as the stages' command line takes it; '' is no limit."""
+    """What a run takes in, as the stages' command line has it; '' is no limit."""
 
     start: str
     end: str
-
-
-def lookback_days() -> int:
-    """Days before the data interval that a scheduled run does again: the source revises reports for weeks."""
-    text = os.environ.get("COLLISIONS_LOOKBACK_DAYS", "").strip() or "21"
-    if not (text.isascii() and text.isdigit()):
-        raise AirflowFailException(f"COLLISIONS_LOOKBACK_DAYS is {text!r}: set it to a whole number of days, 0 or more")
-    return int(text)
+    take_in: str = "dates"
 
 
 @pass_context
 def scope(context: Context) -> Scope:
-    """The dates of a run: the only place that decides them (the table above). Called from the tasks' arguments."""
+    """What a run takes in: the only place that decides it (the table above). Called from the tasks' arguments."""
     start, end = context["params"].get("start") or "", context["params"].get("end") or ""
-    if not start and not end and context["dag_run"].run_type in ("scheduled", "backfill"):
+    run_type = context["dag_run"].run_type
+    if not start and not end and run_type in ("scheduled", "backfill"):
         # A manual run may have no data interval at all; these two always have one.
         interval = (context["data_interval_start"], context["data_interval_end"])
         first, last = (moment.astimezone(NEW_YORK).date() for moment in interval if moment)
-        return Scope(str(first - timedelta(days=lookback_days())), str(last))
+        return Scope(str(first), str(last), "new" if run_type == "scheduled" else "dates")
     if start and end and date.fromisoformat(start) >= date.fromisoformat(end):
         raise AirflowFailException(f"No dates in [{start}, {end}): param start must be before end, which is left out")
     return Scope(start, end)
@@ -80,7 +77,14 @@ def scope(context: Context) -> Scope:
 
 def arguments(stage: str) -> list[str]:
     """What follows `python -m stages`, the same for a process and a pod."""
-    return [stage, "--run-id={{ run_id }}", "--start={{ scope().start }}", "--end={{ scope().end }}"]
+    return [
+        stage,
+        "--run-id={{ run_id }}",
+        "--start={{ scope().start }}",
+        "--end={{ scope().end }}",
+        "--take-in={{ scope().take_in }}",
+        "--allow-shrink={{ params.allow_shrink }}",
+    ]
 
 
 def stage_task(stage: str, **options: Any) -> BaseOperator:
@@ -110,6 +114,7 @@ with DAG(
     params={
         "start": Param(None, type=["null", "string"], format="date", description="First date, YYYY-MM-DD"),
         "end": Param(None, type=["null", "string"], format="date", description="Date after the last, YYYY-MM-DD"),
+        "allow_shrink": Param(False, type="boolean", description="Publish although many rows are gone"),
     },
     user_defined_macros={"scope": scope},
     default_args={

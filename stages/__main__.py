@@ -50,6 +50,13 @@ def day(text: str) -> date | None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MM-DD") from None
 
 
+def flag(text: str) -> bool:
+    """`true` or `false`, in any case (Airflow renders a param so)."""
+    if text.lower() not in {"true", "false"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
 def parser(names: Sequence[str]) -> Parser:
     """The command line's arguments; `names` are the datasets there are."""
     stages = "\n".join(f"  {name:18} {does}" for name, does in STAGES.items())
@@ -64,6 +71,21 @@ def parser(names: Sequence[str]) -> Parser:
     made.add_argument("--end", type=day, metavar="YYYY-MM-DD", help="day after the last date; default: open")
     made.add_argument(
         "--dataset", nargs="+", choices=names, default=names, metavar="NAME", help=f"default: all ({' '.join(names)})"
+    )
+    made.add_argument(
+        "--take-in",
+        choices=["dates", "new"],
+        default="dates",
+        help="dates (default): the months that the scope touches; new: and every landed file not yet wholly taken in",
+    )
+    made.add_argument(
+        "--allow-shrink",
+        type=flag,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="true|false",
+        help="publish a warehouse that has lost more rows than COLLISIONS_MAX_SHRINK_RATIO allows",
     )
     made.add_argument(
         "--run-id", metavar="ID", help="ties the four stages of a run together; default: derived from the scope"
@@ -92,7 +114,7 @@ def run(
     from stages.settings import Settings
 
     settings = Settings.from_environment(environment)
-    this = Run(store or open_store(settings), settings, scope, run_id)
+    this = Run(store or open_store(settings), settings, scope, run_id, given.take_in == "new", given.allow_shrink)
     chosen = [dataset for dataset in registry or datasets.registry() if dataset.name in given.dataset]
     importlib.import_module(f"stages.{given.stage}").run(this, chosen)
 

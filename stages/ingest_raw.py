@@ -3,31 +3,40 @@
 A raw partition is a function of one landed file and one month. A file that has not changed is not read again, so a
 daily run reads new files only. Rows without a readable date belong to no month: they are quarantined, as is what is
 not a row at all.
+
+Here a run learns which months it works on: those that its dates touch, those of files that are gone from landing, and,
+where it is to take in what is new, those of every file that has not yet reached the warehouse whole.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.datasets.dataset import Dataset
+from stages.datasets.values import is_null_word
 from stages.errors import DataError, SourceError
 from stages.lake import keys
-from stages.lake.job import Job, Output, Run
+from stages.lake.job import STAGES, Job, Output, Run
 from stages.lake.ledger import Ledger
 from stages.lake.parquet import grouped, to_parquet
-from stages.lake.scope import Scope, month_code, month_name
+from stages.lake.scope import month_code, month_name, spans
 from stages.lake.sources import Source, load_sources, save_sources
 from stages.lake.store import ObjectInfo
+from stages.lake.tally import EXAMPLES, ROW
 from stages.landing.csv_file import BLOCK_BYTES, Block, Header, Reject, Rows, read_blocks, read_header, read_rows
 from stages.logs import log, progress
 from stages.parallel import parallel
+
+AHEAD = timedelta(days=1)  # how far a file's clock may be ahead of ours
 
 
 def months_of(dates: pa.ChunkedArray, dataset: Dataset) -> np.ndarray:
@@ -50,13 +59,14 @@ def split_by_month(rows: Rows, date_column: str, dataset: Dataset) -> tuple[dict
             continue
         for record in part.to_pylist():
             line = record.pop("_line")
-            reason = f"{dataset.date}_unreadable" if record[date_column] else f"{dataset.date}_missing"
+            text = record[date_column]
+            reason = f"{dataset.date}_{'missing' if text is None or is_null_word(text) else 'unreadable'}"
             rejects.append(Reject(line, reason, json.dumps(record, ensure_ascii=False)))
     return months, rejects
 
 
 def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, list[pa.Table]], list[Reject]]:
-    """Read a landed file whole: tables of the months in scope, and rejects; fills in what `source` counts."""
+    """Read a landed file whole: tables of the months to take in, and rejects; fills in what `source` counts."""
     months: dict[str, list[pa.Table]] = defaultdict(list)
     rejects: list[Reject] = []
     counts: dict[str, int] = defaultdict(int)
@@ -75,13 +85,20 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
             rejects += bad
             for month, table in split.items():
                 counts[month] += table.num_rows
-                if job.scope.touches(month):
+                if job.run.take_in_new or job.touches(month):
                     months[month].append(table)
-    _describe(source, header, counts, rejects, job.scope)
+    _describe(source, header, counts, rejects)
+    outside = {month: count for month, count in source.months.items() if month not in months}
+    if outside:
+        log.warning(
+            "%s: %s rows of %s to %s stay in landing: the run works on the months of %s; a scheduled run, or one over"
+            " their dates, takes them in",
+            *(source.key, f"{sum(outside.values()):,}", min(outside), max(outside), job.scope),
+        )
     return months, rejects
 
 
-def _describe(source: Source, header: Header, counts: dict[str, int], rejects: list[Reject], scope: Scope) -> None:
+def _describe(source: Source, header: Header, counts: dict[str, int], rejects: list[Reject]) -> None:
     reasons = Counter(reject.reason for reject in rejects)
     source.form, source.unknown_columns = header.form, header.unknown
     source.months, source.quarantined = dict(sorted(counts.items())), dict(sorted(reasons.items()))
@@ -90,12 +107,6 @@ def _describe(source: Source, header: Header, counts: dict[str, int], rejects: l
         log.warning("%s: unknown columns, kept in raw only: %s", source.key, ", ".join(header.unknown))
     if not source.rows:
         log.warning("%s: a header and no rows", source.key)
-    outside = {month: count for month, count in source.months.items() if not scope.touches(month)}
-    if outside:
-        log.warning(
-            "%s: %s rows of %s to %s stay in landing: the scope is %s; a run over their dates takes them in",
-            *(source.key, f"{sum(outside.values()):,}", min(outside), max(outside), scope),
-        )
 
 
 def raw_partition(tables: list[pa.Table], source: Source) -> pa.Table:
@@ -135,8 +146,10 @@ def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, So
         if name in found:
             raise SourceError(info.key, None, f"has the same source name as {found[name].key}; rename one of them")
         source = known.get(name)
-        if source is None or not source.is_of(info):
+        if source is None or not source.is_of(info) or source.made_by != dataset.made_by:
+            pending = source.pending if source else {}
             source = _source(job, name, info, dataset.made_by)
+            source.pending = pending
         found[name] = source
     return found
 
@@ -156,35 +169,60 @@ def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
         raise SourceError(
             info.key, None, "its metadata is malformed (extracted-at without a zone, or half or an empty covers range)"
         )
+    if moment > datetime.now(UTC) + AHEAD:
+        raise SourceError(
+            info.key,
+            None,
+            f"its extraction time, {moment:%Y-%m-%d %H:%M} UTC, lies in the future: its records would win over every"
+            " other version; mend its modification time (touch) or its metadata extracted-at, or this machine's clock",
+        )
     modified = info.last_modified.isoformat()
     return Source(name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
 
 
-def in_place(job: Job, source: Source) -> list[Output] | None:
-    """A source's raw partitions of the months in scope, or None where it must be read to make them."""
-    wanted = {month: source.part(job.dataset, month) for month in source.months if job.scope.touches(month)}
-    found = {month: job.standing.get(key) for month, key in wanted.items()}
-    if not source.form or any(info is None or info.etag != source.written.get(month) for month, info in found.items()):
-        return None
-    return [Output(info.key, info.etag, source.months[month], info.size) for month, info in found.items() if info]
+@dataclass
+class RawLayer:
+    """The raw layer's partitions of a dataset when the job began, by source and month."""
+
+    job: Job
+    held: dict[str, dict[str, ObjectInfo]]
+
+    @classmethod
+    def of(cls, job: Job, dataset: Dataset) -> RawLayer:
+        """Claim the layer and sort what it holds."""
+        job.claim("raw", dataset.name)
+        held: dict[str, dict[str, ObjectInfo]] = defaultdict(dict)
+        for key, info in job.standing.items():
+            month = keys.month_of(key) or ""
+            held[keys.part_of(key)][month] = info
+        return cls(job, held)
+
+    def is_current(self, source: Source) -> bool:
+        """Whether it holds what the run needs of a landed file, as the record has it."""
+        held = {month: info.etag for month, info in self.held.get(source.name, {}).items()}
+        if self.job.run.take_in_new:
+            return bool(source.form) and held == source.written and not source.left_in_landing
+        wanted = [month for month in source.months if self.job.touches(month)]
+        return bool(source.form) and all(held.get(month, "") == source.written.get(month) for month in wanted)
 
 
 def run(this: Run, datasets: Sequence[Dataset]) -> None:
-    """Bring the raw layer of the months in scope up to what is landed.
+    """Bring the raw layer up to what is landed.
 
     Raises DataError where no dataset has a landed file, or one that had some has none any more.
     """
     jobs = {dataset: Job.begin(this, "ingest_raw", dataset.name) for dataset in datasets}
     ready = []
     for dataset, job in jobs.items():
-        known, _ = load_sources(job.store, dataset.name, dataset.made_by)
-        job.claim("raw", dataset.name)
-        ready.append((job, dataset, known, landed(job, dataset, known)))
+        known, _ = load_sources(job.store, dataset.name)
+        raw = RawLayer.of(job, dataset)
+        ready.append((raw, dataset, known, landed(job, dataset, known)))
     nothing_landed = not any(sources for *_, sources in ready)
-    for job, dataset, known, sources in ready:
+    for raw, dataset, known, sources in ready:
         if sources:
-            ingest_dataset(job, dataset, known, sources)
+            ingest_dataset(raw, dataset, known, sources)
             continue
+        job = raw.job
         landing = job.store.describe(keys.landing(dataset.name))
         if nothing_landed or known:
             raise DataError(f"{job.what}: nothing is landed: {landing} holds no .csv file; land one there")
@@ -192,47 +230,113 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
         job.finish(Ledger())
 
 
-def ingest_dataset(job: Job, dataset: Dataset, known: dict[str, Source], sources: dict[str, Source]) -> None:
+def ingest_dataset(raw: RawLayer, dataset: Dataset, known: dict[str, Source], sources: dict[str, Source]) -> None:
     """Bring one dataset's raw layer up to date; `known` is what the record held when landing was listed."""
-    outputs: list[Output] = []
+    job = raw.job
+    job.files = {source.name: source.key for source in sources.values()}
+    removed = removed_sources(raw, known, sources)
+    job.months = pending_months(job, (sources | removed).values() if job.run.take_in_new else removed.values())
+    job.months |= {month for name, months in raw.held.items() if name not in sources for month in months}
+
+    written: dict[str, Output] = {}
     problems: list[str] = []
     read: list[Source] = []
     for source in sources.values():
-        found = in_place(job, source)
-        if found is None:
+        if not raw.is_current(source):
             try:
-                found = ingest(job, dataset, source)
+                written |= {output.key: output for output in ingest(job, dataset, source)}
                 read.append(source)
             except SourceError as error:
-                found = []
                 problems.append(str(error))
-        outputs += found
     if problems:
         raise DataError(
             f"{job.what}: {len(problems)} of {len(sources)} landed files cannot be read: {'; '.join(problems)}"
         )
     log.info("%s: %d landed files, %d read, %d unchanged", job.what, len(sources), len(read), len(sources) - len(read))
+    changed = {source.name: changed_months(raw, source) for source in read}
+    if job.run.take_in_new:
+        job.months = job.months.union(*changed.values())
+    if job.months:
+        log.info("%s: works on %d months besides: %s", job.what, len(job.months), spans(job.months))
 
-    concerned = [
-        source for source in sources.values() if any(map(job.scope.touches, source.months)) or not source.months
-    ]
+    concerned = [source for source in sources.values() if any(map(job.touches, source.months)) or not source.months]
     for source in concerned:
         job.rules.update(source.quarantined)
-    job.check_quarantine(sum(sum(source.quarantined.values()) for source in read), sum(source.rows for source in read))
+    job.check_limits(sum(sum(source.quarantined.values()) for source in read), sum(source.rows for source in read))
     job.inputs = {source.key: source.etag for source in sources.values()}
-    job.replace(outputs)
-    for name in known.keys() - sources.keys():  # no longer landed
-        job.store.delete(keys.quarantine(job.stage, dataset.name, name))
-    save_sources(job.store, dataset.name, dataset.made_by, sources, known)
-    rows_out = sum(output.rows for output in outputs)
+    job.replace(output for source in concerned for output in raw_outputs(job, source, written))
+    for source in removed.values():
+        job.store.delete(keys.quarantine(job.stage, dataset.name, source.name))
+    for source in (*sources.values(), *removed.values()):
+        theirs = changed.get(source.name, set(raw.held.get(source.name, {})) if source.removed_at else set())
+        for month in filter(job.touches, theirs | source.pending.keys()):
+            source.pending[month] = job.run.run_id
+    save_sources(job.store, dataset.name, sources | removed, known)
     quarantined = sum(sum(source.quarantined.values()) for source in concerned)
-    in_scope = sum(count for source in concerned for month, count in source.months.items() if job.scope.touches(month))
+    in_scope = sum(count for source in concerned for month, count in source.months.items() if job.touches(month))
+    rows_out = sum(output.rows for output in job.outputs)
     job.finish(Ledger(rows_in=in_scope + quarantined, rows_out=rows_out, quarantined=quarantined))
 
 
+def removed_sources(raw: RawLayer, known: dict[str, Source], sources: dict[str, Source]) -> dict[str, Source]:
+    """The files that the record has and landing has not; those that are gone since the last run are said."""
+    job, removed = raw.job, {}
+    for name in known.keys() - sources.keys():
+        source = known[name]
+        if source.removed_at is None:
+            held = {month: rows for month, rows in source.months.items() if month in source.written}
+            log.warning(
+                "%s: is no longer landed: this run takes out its %s rows of %d months%s",
+                *(source.key, f"{sum(held.values()):,}", len(held), f", {spans(held)}" if held else ""),
+            )
+            job.rules["landed_file_removed"] += sum(held.values())
+            source = replace(source, removed_at=job.started_at.isoformat(), pending=dict(source.pending))
+            source.pending |= dict.fromkeys(source.written, job.run.run_id)
+            source.written, source.quarantined = {}, {}
+        removed[name] = source
+    return removed
+
+
+def pending_months(job: Job, sources: Iterable[Source]) -> set[str]:
+    """The months whose rows no finished run has carried to the warehouse; forgets the others."""
+
+    @cache
+    def finished(run_id: str) -> bool:
+        return job.store.head(keys.manifest(run_id, STAGES[-1], job.dataset)) is not None
+
+    months: set[str] = set()
+    for source in sources:
+        source.pending = {month: run_id for month, run_id in source.pending.items() if not finished(run_id)}
+        months |= source.pending.keys()
+    return months
+
+
+def changed_months(raw: RawLayer, source: Source) -> set[str]:
+    """The months of which the raw layer held other rows of a file before it was read, or holds none of it any more."""
+    held = {month: info.etag for month, info in raw.held.get(source.name, {}).items()}
+    return {month for month, etag in source.written.items() if held.get(month) != etag} | (
+        held.keys() - source.months.keys()
+    )
+
+
+def raw_outputs(job: Job, source: Source, written: dict[str, Output]) -> Iterator[Output]:
+    """A file's raw partitions of the months at work: just written, or in place."""
+    for month, rows in source.months.items():
+        key = source.part(job.dataset, month)
+        if job.touches(month):
+            standing = job.standing.get(key)
+            yield written.get(key) or Output(key, standing.etag, rows, standing.size)  # type: ignore[union-attr]
+
+
 def ingest(job: Job, dataset: Dataset, source: Source) -> list[Output]:
-    """Write one landed file's raw partitions of the months in scope, and its quarantine."""
+    """Write a landed file's raw partitions of the months to take in, and its quarantine."""
     months, rejects = read_source(job, dataset, source)
+    job.tally.of[source.name, ROW] = source.rows
+    job.tally.marked.update({(source.name, ROW, reason): count for reason, count in source.quarantined.items()})
+    for reject in rejects:
+        shown = job.tally.examples.setdefault((source.name, ROW, reject.reason), [])
+        if len(shown) < EXAMPLES:
+            shown.append(f"line {reject.line}: {reject.text[:120]}")
 
     def write(month: str) -> Output:
         table = raw_partition(months.pop(month), source)

@@ -6,14 +6,17 @@ function of the curated layer and of the runs' manifests, never of the warehouse
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
 from stages.datasets.dataset import Dataset
 from stages.errors import ContractError, ObjectMissing, StageError, TransientError
@@ -28,7 +31,8 @@ from stages.logs import log, progress
 from stages.parallel import parallel
 from stages.warehouse.build import Curated, Failure, Versions, build, check, open_warehouse, read_curated
 from stages.warehouse.models import OWN, checks, models
-from stages.warehouse.record import record_job, record_runs, record_sources
+from stages.warehouse.record import record_contents, record_job, record_runs, record_sources
+from stages.warehouse.shrink import losses
 
 STAGE = "model_analytics"
 
@@ -40,7 +44,9 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
     worked_on = {info.key.rpartition("/")[2] for info in store.list(keys.run(this.run_id))}
     for dataset, job in jobs.items():
         if f"{dataset.name}.json" in worked_on or not worked_on:
-            job.require("transform_curated", "curated", [table.name for table in dataset.tables])
+            job.follow("transform_curated")
+            job.require("curated", [table.name for table in dataset.tables])
+    manifests = read_manifests(store, {job.manifest_key for job in jobs.values()})
     published = store.head(keys.WAREHOUSE)  # before the layer is listed: what is built is at least as new
     listed = {dataset: list_curated(store, dataset) for dataset in datasets}
     if not any(objects for tables in listed.values() for objects in tables.values()):
@@ -67,8 +73,11 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
             }
             for dataset, tables in curated.items():
                 check_current(dataset, tables)
-            ledgers, failures = make(built, scratch / "spill", jobs, curated)
+            ledgers, failures = make(built, scratch / "spill", jobs, curated, manifests)
         report(store, failures)
+        if published and not this.allow_shrink:
+            rows = {dataset.name: ledger.rows_out for dataset, ledger in ledgers.items()}
+            check_shrink(this, built, published, rows, rows_of(published, manifests))
         etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
         size = built.stat().st_size
     for dataset, job in jobs.items():
@@ -110,7 +119,11 @@ def check_current(dataset: Dataset, tables: dict[str, dict[ObjectInfo, Path]]) -
 
 
 def make(
-    built: Path, scratch: Path, jobs: dict[Dataset, Job], curated: dict[Dataset, dict[str, dict[ObjectInfo, Path]]]
+    built: Path,
+    scratch: Path,
+    jobs: dict[Dataset, Job],
+    curated: dict[Dataset, dict[str, dict[ObjectInfo, Path]]],
+    manifests: list[dict[str, Any]],
 ) -> tuple[dict[Dataset, Ledger], list[Failure]]:
     """Build and check the database file; returns each dataset's ledger, and the checks that failed."""
     folders = [OWN, *(dataset.sql for dataset in jobs if dataset.sql)]
@@ -119,12 +132,13 @@ def make(
     first = next(iter(jobs.values()))
     with open_warehouse(built, scratch) as warehouse:
         build(warehouse, meta)
-        record_runs(warehouse, read_manifests(first.store, {job.manifest_key for job in jobs.values()}))
+        record_runs(warehouse, manifests)
         for dataset, tables in curated.items():
-            sources, _ = load_sources(first.store, dataset.name, dataset.made_by)
-            record_sources(warehouse, dataset.name, sources.values())
             files = [Curated(table.name, table.schema, list(tables[table.name].values())) for table in dataset.tables]
             read_curated(warehouse, Versions(dataset.key, dataset.date, files))
+            record_contents(warehouse, dataset.name, dataset.tables[0].name, dataset.date)
+            sources, _ = load_sources(first.store, dataset.name)
+            record_sources(warehouse, dataset.name, sources.values(), rejected_by_source(first.store, dataset.name))
         build(warehouse, others)
         ledgers = {dataset: ledger_of(warehouse, dataset) for dataset in jobs}
         for dataset, job in jobs.items():
@@ -146,6 +160,46 @@ def ledger_of(warehouse: duckdb.DuckDBPyConnection, dataset: Dataset) -> Ledger:
     row = warehouse.execute(f"select {', '.join(counts)}").fetchone()
     assert row is not None
     return Ledger(rows_in=row[0], rows_out=row[1], superseded=row[2])
+
+
+def rejected_by_source(store: ObjectStore, dataset: str) -> Counter[str]:
+    """Rows of each landed file that transform_clean has rejected, as its quarantine holds them."""
+    found: Counter[str] = Counter()
+    kept = [info.key for info in store.list(keys.quarantined("transform_clean", dataset))]
+    for content in parallel(store.read, kept):
+        found.update(pq.read_table(io.BytesIO(content), columns=["source"])["source"].to_pylist())
+    return found
+
+
+def check_shrink(this: Run, built: Path, published: ObjectInfo, rows: dict[str, int], before: dict[str, int]) -> None:
+    """Raise ContractError where a dataset has lost a larger share of its rows since `published` than is allowed.
+
+    The published file is fetched only where the manifests do not tell its rows `before`, or these have become fewer.
+    """
+    limit = this.settings.max_shrink_ratio
+    if before and all(rows.get(dataset, 0) >= (1 - limit) * count for dataset, count in before.items()):
+        return
+    with this.store.local(published.key) as path:
+        try:
+            lost = losses(built, path, limit)
+        except duckdb.Error as error:
+            log.warning("%s: the published warehouse cannot be read, so no loss of rows is noticed: %s", STAGE, error)
+            return
+    if lost:
+        raise ContractError(
+            f"{STAGE}: more rows lost than COLLISIONS_MAX_SHRINK_RATIO={limit:g} allows; nothing is published."
+            f" {'. '.join(map(str, lost))}. Land again what is missing; where it is meant to go, run again with"
+            " --allow-shrink (param allow_shrink)"
+        )
+
+
+def rows_of(published: ObjectInfo | None, manifests: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """The published warehouse's rows by dataset, as the run that published it recorded them; {} where none did."""
+    return {
+        manifest["dataset"]: manifest["rows_out"]
+        for manifest in manifests
+        if published and any(output["etag"] == published.etag for output in manifest["outputs"])
+    }
 
 
 def report(store: ObjectStore, failures: list[Failure]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from stages.errors import ConfigError
 
 PREFIX = "COLLISIONS_"
-ORCHESTRATOR_ONLY = {"LOOKBACK_DAYS", "RUNTIME", "STAGE_IMAGE"}  # read by the DAG; known here so that they are no typos
+ORCHESTRATOR_ONLY = {"RUNTIME", "STAGE_IMAGE"}  # read by the DAG; known here so that they are no typos
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Settings:
     s3_region: str = "us-east-1"
     s3_timeout_seconds: int = 60
     max_quarantine_ratio: float = 0.05
+    max_unknown_ratio: float = 0.05
+    max_shrink_ratio: float = 0.05
     image: str = ""
     code_version: str = ""
 

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from stages.datasets.dataset import Dataset, Rule
+from stages.datasets.values import NULL_SPELLINGS, is_null_word
 from stages.lake import keys
+from stages.lake.frames import distinct, is_dictionary, mask, per_value, sources
 from stages.lake.job import Job, Run
 from stages.lake.ledger import Ledger
 from stages.lake.parquet import read_parquet
 from stages.lake.partitions import Layer, Transformed, run_partitioned
 from stages.lake.sources import PROVENANCE, Source, load_sources
 from stages.lake.store import ObjectInfo
+from stages.lake.tally import ROW, Tally
 from stages.lake.versions import covering_sources, covers, newest, not_withdrawn
+
+NULL_WORD = "null_word"  # the rule that every dataset has
 
 
 def with_our_names(raw: pa.Table, dataset: Dataset) -> pa.Table:
@@ -31,35 +38,95 @@ def with_our_names(raw: pa.Table, dataset: Dataset) -> pa.Table:
     return raw.select(list(names)).rename_columns(list(names.values()))
 
 
-def judged(rows: pd.DataFrame, rules: Iterable[Rule]) -> tuple[pd.DataFrame, pd.Series, Counter[str]]:
-    """Apply rules in order: the new rows, each row's first reason to be rejected, and counts of blanked values."""
+@dataclass(frozen=True)
+class Judged:
+    """Rows after rules: each row's first reason to be rejected, marks of the values left unknown by reason, and which
+    columns each reason is about.
+    """
+
+    rows: pd.DataFrame
+    reason: pd.Series
+    unknown: dict[str, np.ndarray]
+    about: dict[str, list[str]]
+
+
+def judged(rows: pd.DataFrame, rules: Iterable[Rule]) -> Judged:
+    """Apply rules in order."""
     reason = pd.Series([None] * len(rows), dtype=object)
-    counts: Counter[str] = Counter()
+    unknown: dict[str, np.ndarray] = {}
+    about: dict[str, list[str]] = {}
     for rule in rules:
         verdict = rule(rows)
         for name, rejected in verdict.rejected.items():
             if rejected.any():
                 reason = reason.mask(rejected & reason.isna().to_numpy(), name)
-        counts.update(verdict.unknown)
+                about[name] = list(verdict.columns)
+        unknown.update(verdict.unknown)
+        about.update({name: list(verdict.columns) for name in verdict.unknown})
         rows = rows.assign(**verdict.columns)
-    return rows, reason, counts
+    return Judged(rows, reason, unknown, about)
+
+
+def without_null_words(rows: pd.DataFrame, columns: Iterable[str]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Words that programs write where there is nothing become unknown; marks of them by column."""
+    stated: dict[str, pd.Series] = {}
+    for name in columns:
+        text = rows[name]
+        if is_dictionary(text):
+            if any(map(is_null_word, distinct(text))):
+                stated[name] = per_value(text, lambda value: None if is_null_word(value) else value, pa.string())
+        elif (found := mask(text.isin(NULL_SPELLINGS))).any():
+            stated[name] = text.mask(found)
+    marks = {name: mask(rows[name].notna() & text.isna()) for name, text in stated.items()}
+    return rows.assign(**stated), marks
 
 
 def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transformed:
     """Raw rows under our names (text, provenance, `month`) → what is clean, and what became of the rest."""
+    tally = Tally()
     published = raw.to_pandas(types_mapper=pd.ArrowDtype)
-    rows, reason, rules = judged(published, dataset.row_rules)
-    bad = reason.notna().to_numpy()
-    rejected = rejected_rows(published[bad], reason[bad]) if bad.any() else None
-    rules.update(reason[bad].tolist())
-    valid = rows[~bad] if bad.any() else rows
+    files = sources(published)
+    texts = [column.name for column in dataset.columns if not column.raw_only]
+    rows, nulls = without_null_words(published, texts)
+    first = judged(rows, dataset.row_rules)
+    bad = first.reason.notna().to_numpy()
+    tally.of.update({(source, ROW): count for source, count in files.count().items()})
+    for name in sorted(set(first.reason[bad])):
+        marks = (first.reason == name).to_numpy()
+        files.mark(tally, ROW, name, marks, example_of(published, first.about[name] or texts))
+    for column, marks in nulls.items():
+        files.mark(tally, column, NULL_WORD, marks)
+
+    rejected = rejected_rows(published[bad], first.reason[bad]) if bad.any() else None
+    valid = first.rows[~bad] if bad.any() else first.rows
     latest = newest(valid, dataset.key)
-    kept = not_withdrawn(latest, raw, dataset.key, dataset.date, covering)
+    kept = not_withdrawn(latest, raw, dataset.key, dataset.date, covering).reset_index(drop=True)
+    last = judged(kept, dataset.value_rules)
+    files = sources(kept)
+    for column in dict.fromkeys(blank.column for blank in dataset.blanks.values()):
+        stated = kept[column].notna().to_numpy(dtype=bool)
+        tally.of.update({(source, column): count for source, count in files.count(stated).items()})
+    for name, marks in last.unknown.items():
+        files.mark(tally, dataset.blanks[name].column, name, marks, example_of(kept, last.about[name]))
+
+    rules = Counter(first.reason[bad].tolist())
+    rules.update({name: int(marks.sum()) for name, marks in last.unknown.items()})
+    rules[NULL_WORD] = sum(int(marks.sum()) for marks in nulls.values())
     rules["superseded_by_newer_version"] = len(valid) - len(latest)
     rules["superseded_by_covering_source"] = len(latest) - len(kept)
-    rows, _, blanked = judged(kept.reset_index(drop=True), dataset.value_rules)
-    ledger = Ledger(len(published), len(rows), int(bad.sum()), len(valid) - len(kept))
-    return Transformed({dataset.name: rows}, ledger, rejected, +(rules + blanked))
+    ledger = Ledger(len(published), len(last.rows), int(bad.sum()), len(valid) - len(kept))
+    return Transformed({dataset.name: last.rows}, ledger, rejected, +rules, tally)
+
+
+def example_of(rows: pd.DataFrame, columns: list[str]) -> Callable[[int], str]:
+    """Says of a row which line it is, and what it states in some columns."""
+
+    def example(row: int) -> str:
+        stated = {name: rows[name].iloc[row] for name in columns}
+        values = ", ".join(f"{name} {str(value)!r}" for name, value in stated.items() if not pd.isna(value))
+        return f"line {rows['source_line'].iloc[row]}: {values[:200] or 'nothing stated'}"
+
+    return example
 
 
 def rejected_rows(rows: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
@@ -85,10 +152,12 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
 
 def clean_dataset(job: Job, dataset: Dataset) -> None:
     """Make one dataset's clean partitions of the months in scope."""
+    job.follow("ingest_raw")
     job.claim("clean", dataset.name)
-    inputs = job.require("ingest_raw", "raw", [dataset.name])
-    sources, _ = load_sources(job.store, dataset.name, dataset.made_by)
-    covering = covering_sources(sources.values(), {keys.month_of(key) or "" for key in inputs})
+    inputs = job.require("raw", [dataset.name])
+    landed = [source for source in load_sources(job.store, dataset.name)[0].values() if not source.removed_at]
+    job.files = {source.name: source.key for source in landed}
+    covering = covering_sources(landed, {keys.month_of(key) or "" for key in inputs})
     coded, left_out = raw_columns(dataset)
 
     def read(info: ObjectInfo) -> pa.Table:
@@ -97,7 +166,7 @@ def clean_dataset(job: Job, dataset: Dataset) -> None:
     def transform(raw: pa.Table, months: list[str]) -> Transformed:
         return clean(raw, dataset, [source for source in covering if any(covers(source, month) for month in months)])
 
-    writes = Layer("clean", {dataset.name: dataset.schema}, dataset.made_by, dataset.unrepeated)
+    writes = Layer("clean", {dataset.name: dataset.schema}, dataset.made_by, dataset.unrepeated, dataset.blanks)
     run_partitioned(job, inputs, read, transform, writes)
 
 

@@ -24,8 +24,9 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
 def curate_dataset(job: Job, dataset: Dataset) -> None:
     """Make one dataset's curated partitions of the months in scope."""
     tables = {table.name: table.schema for table in dataset.tables}
+    job.follow("transform_clean")
     job.claim("curated", *tables)
-    inputs = job.require("transform_clean", "clean", [dataset.name])
+    inputs = job.require("clean", [dataset.name])
     coded = {column.name for column in dataset.columns if column.repeats and column.type == pa.string()}
 
     def read(info: ObjectInfo) -> pa.Table:

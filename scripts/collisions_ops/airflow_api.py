@@ -144,7 +144,7 @@ class Airflow:
                 " (the first scripts/land does)"
             )
 
-    def trigger(self, conf: Mapping[str, str]) -> str:
+    def trigger(self, conf: Mapping[str, Any]) -> str:
         """Start a run and return its id; the id is ours, so that a request made again starts no second run."""
         run_id = f"manual__{datetime.now(UTC).isoformat()}"
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}

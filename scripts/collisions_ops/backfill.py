@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 from collisions_ops.airflow_api import POLL_SECONDS, STALL_SECONDS, Airflow
 from collisions_ops.console import Console
@@ -12,17 +13,20 @@ from collisions_ops.errors import OpsError
 from collisions_ops.settings import DAG
 
 
-def backfill(airflow: Airflow, console: Console, first: date, last: date, dry_run: bool) -> int:
+def backfill(
+    airflow: Airflow, console: Console, first: date, last: date, *, dry_run: bool = False, allow_shrink: bool = False
+) -> int:
     """Create the backfill of [first, last] and follow its runs; 1 where one failed."""
     if first > last:
         raise OpsError(f"--from {first} is after --to {last}")
     # Airflow takes points in time; a day's run has its date at 06:00 New York, so between these two midnights of UTC.
-    scope = {
+    scope: dict[str, Any] = {
         "dag_id": DAG,
         "from_date": f"{first}T00:00:00Z",
         "to_date": f"{last + timedelta(days=1)}T00:00:00Z",
         "reprocess_behavior": "completed",
         "max_active_runs": 1,  # in order; the publishing stage takes one run at a time anyway
+        "dag_run_conf": {"allow_shrink": True} if allow_shrink else {},
     }
     days = [run["logical_date"] for run in airflow.send("POST", "/api/v2/backfills/dry_run", scope)["backfills"]]
     console.print(f"{len(days)} runs: {', '.join(day[:10] for day in days)}")

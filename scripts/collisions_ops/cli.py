@@ -71,6 +71,9 @@ def cluster(context: typer.Context) -> Cluster:
     return Cluster(ops(context).settings, ops(context).shell)
 
 
+ALLOW_SHRINK = "publish although the warehouse has lost many rows, as after files were removed from landing"
+
+
 def parse_day(text: str) -> date:
     """A date as options take it."""
     try:
@@ -128,6 +131,7 @@ def trigger(
     end: Annotated[
         date | None, typer.Option(parser=parse_day, metavar="YYYY-MM-DD", help="date after the last")
     ] = None,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help=ALLOW_SHRINK)] = False,
 ) -> int:
     """Start a run on the cluster, follow its tasks, print what each stage says and the ledger.
 
@@ -135,7 +139,7 @@ def trigger(
     """
     from collisions_ops import trigger as command
 
-    return command.trigger(cluster(context), ops(context).console, start, end)
+    return command.trigger(cluster(context), ops(context).console, start, end, allow_shrink=allow_shrink)
 
 
 @app.command()
@@ -144,8 +148,9 @@ def backfill(
     first: Annotated[date, typer.Option("--from", parser=parse_day, metavar="YYYY-MM-DD", help="first day")],
     last: Annotated[date, typer.Option("--to", parser=parse_day, metavar="YYYY-MM-DD", help="last day, included")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only print the days")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help=ALLOW_SHRINK)] = False,
 ) -> int:
-    """Run single days again, or for the first time: one run a day, with the days looked back before it, oldest first.
+    """Run single days again, or for the first time: one run a day, oldest first.
 
     Airflow's own backfill: a day that has a run is done again. For one wide range scripts/trigger --start --end is
     quicker.
@@ -153,7 +158,8 @@ def backfill(
     from collisions_ops import backfill as command
     from collisions_ops.airflow_api import Airflow
 
-    return command.backfill(Airflow.on(cluster(context)), ops(context).console, first, last, dry_run)
+    airflow = Airflow.on(cluster(context))
+    return command.backfill(airflow, ops(context).console, first, last, dry_run=dry_run, allow_shrink=allow_shrink)
 
 
 @app.command()
@@ -214,10 +220,11 @@ def demo(
     context: typer.Context,
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE.csv ...]", help="published CSV files")] = None,
     ui: Annotated[bool, typer.Option("--ui", help="then keep Airflow's UI on 127.0.0.1 until Ctrl-C")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help=ALLOW_SHRINK)] = False,
 ) -> int:
     """The whole pipeline on this machine, through Airflow: no Docker, no cluster, no server.
 
-    scripts/demo [--ui] [FILE.csv ...]
+    scripts/demo [--ui] [--allow-shrink] [FILE.csv ...]
 
     Without files: a generated sample, shaped like the published files with their defects (lake: .collisions/lake). With
     files: those, as published (lake: .collisions/lake-files; what earlier calls landed there stays). A file's time of
@@ -227,7 +234,7 @@ def demo(
     """
     from collisions_ops import demo as command
 
-    return command.demo(ops(context).settings, ops(context).console, files or [], ui)
+    return command.demo(ops(context).settings, ops(context).console, files or [], ui=ui, allow_shrink=allow_shrink)
 
 
 PASSED_ON = {"query": query, "airflow": airflow}  # whose arguments are not ours

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from collisions_ops import embedded, query
 from collisions_ops.console import Console
@@ -78,10 +79,10 @@ class Demo:
         if done.returncode != 0:
             raise OpsError(f"no sample was made; see {log}")
 
-    def run_dag(self) -> None:
+    def run_dag(self, conf: Mapping[str, Any]) -> None:
         """Run the DAG in one process, without a scheduler; print what the stages say."""
         log = self.settings.airflow_home / "demo.log"
-        command = ["airflow", "dags", "test", DAG]
+        command = ["airflow", "dags", "test", DAG, "--conf", json.dumps(conf)]
         with (
             log.open("wb") as whole,
             subprocess.Popen(
@@ -211,7 +212,9 @@ def kill_group(leader: int) -> bool:
     return True
 
 
-def demo(settings: Settings, console: Console, files: Sequence[Path], ui: bool) -> int:
+def demo(
+    settings: Settings, console: Console, files: Sequence[Path], *, ui: bool = False, allow_shrink: bool = False
+) -> int:
     """Land the sample or the files, run the DAG, show answers, perhaps serve the UI."""
     check_files(files)
     lake = settings.state / ("lake-files" if files else "lake")
@@ -232,7 +235,7 @@ def demo(settings: Settings, console: Console, files: Sequence[Path], ui: bool) 
             console.print(f"         {file.relative_to(lake / 'landing')}")
         migration.result()
     this.step(f"the DAG {DAG}, by airflow dags test")
-    this.run_dag()
+    this.run_dag({"allow_shrink": True} if allow_shrink else {})
     this.step("what the warehouse says")
     this.show_answers()
     return this.serve_ui() if ui else 0

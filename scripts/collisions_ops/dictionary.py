@@ -10,7 +10,9 @@ from pathlib import Path
 
 from stages.datasets import registry
 from stages.datasets.dataset import PROVENANCE_COLUMNS, Column, Dataset
+from stages.datasets.values import NULL_WORDS
 from stages.landing import csv_file
+from stages.transform_clean import NULL_WORD
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import KEPT_ROWS, Curated, Versions, build, open_warehouse, read_curated
 
@@ -37,8 +39,10 @@ truncated (ends inside a record). All unreadable files are named at once.
 declares that it covers these dates lacks the record) in `transform_clean`, `superseded_in_another_month` in
 `model_analytics`. A record whose date moved is in the clean and curated partitions of both months; readers of parquet
 who join months keep the newest `extracted_at`, then `source`, then `source_line`, as the warehouse does. A covering
-file that has an unreadable row withdraws nothing, and the log warns. Rows of months outside a run's scope stay in
-landing, and the log counts them.
+file that has an unreadable row withdraws nothing, and the log warns. A run works on whole months: those that its dates
+touch. A file's rows of other months stay in landing, where the log and `meta_sources` count them, until a run over
+their dates or the next scheduled run takes them in. A file that is gone from landing takes its rows along in the next
+run, whatever its dates; the log warns with their number, and `meta_sources` keeps the file with `removed_at`.
 
 **Rejected rows** go to `quarantine/<stage>/<dataset>/`, with source, line, reason and text. More than
 `COLLISIONS_MAX_QUARANTINE_RATIO` of a stage's rows there fails the stage; `ingest_raw` counts over the files that it
@@ -79,10 +83,13 @@ def of_dataset(dataset: Dataset) -> str:
         f"{dataset.date}_missing": ("ingest_raw", "the date is blank: the row belongs to no month"),
         f"{dataset.date}_unreadable": ("ingest_raw", "the date cannot be read in any published form"),
     }
-    blanks: dict[str, tuple[str, str]] = {}
+    words = ", ".join(f"`{word}`" for word in sorted(NULL_WORDS))
+    blanks = {NULL_WORD: ("transform_clean", f"a word that programs write where there is nothing: {words}")}
     for rule in (*dataset.row_rules, *dataset.value_rules):
         rejects |= {name: ("transform_clean", when) for name, when in rule.rejects.items()}
-        blanks |= {name: ("transform_clean", when) for name, when in rule.blanks.items()}
+        blanks |= {
+            name: ("transform_clean", f"{blank.column} is not {blank.expected}") for name, blank in rule.blanks.items()
+        }
     parts = [
         f"## Dataset `{dataset.name}`",
         f"Source: {dataset.title}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from collisions_ops import query
 from collisions_ops.airflow_api import Airflow
@@ -12,13 +13,17 @@ from collisions_ops.errors import OpsError
 from collisions_ops.settings import DAG
 
 
-def trigger(cluster: Cluster, console: Console, start: date | None, end: date | None) -> int:
+def trigger(
+    cluster: Cluster, console: Console, start: date | None, end: date | None, *, allow_shrink: bool = False
+) -> int:
     """Start a run over [start, end), print what each stage says, then the ledger."""
     if start and end and start >= end:
         raise OpsError(f"no dates in [{start}, {end}): --end is left out")
     airflow = Airflow.on(cluster)
     airflow.require_unpaused()
-    conf = {side: str(day) for side, day in (("start", start), ("end", end)) if day}
+    conf: dict[str, Any] = {side: str(day) for side, day in (("start", start), ("end", end)) if day}
+    if allow_shrink:
+        conf["allow_shrink"] = True
     run_id = airflow.trigger(conf)
     console.print(f"{run_id}   {airflow.address}/dags/{DAG}/runs/{run_id}")
     state = airflow.follow(run_id, console)

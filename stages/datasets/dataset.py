@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from stages.errors import StageError
 from stages.lake.sources import PROVENANCE, RAW_FORMAT
+from stages.lake.tally import Blank
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,13 +56,13 @@ PROVENANCE_COLUMNS = (
 class Verdict:
     """What a rule says of some rows, as new values: the rows themselves stay as they are.
 
-    `columns` replace those of the same name; `rejected` marks, by reason, the rows to turn away; `unknown` counts, by
-    rule, the stated values that `columns` leaves unknown.
+    `columns` replace those of the same name; `rejected` marks, by reason, the rows to turn away; `unknown` marks, by
+    reason, the rows whose stated value `columns` leaves unknown.
     """
 
     columns: Mapping[str, pd.Series] = field(default_factory=dict)
     rejected: Mapping[str, np.ndarray] = field(default_factory=dict)
-    unknown: Mapping[str, int] = field(default_factory=dict)
+    unknown: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Rule:
 
     judge: Callable[[pd.DataFrame], Verdict]
     rejects: Mapping[str, str]
-    blanks: Mapping[str, str]
+    blanks: Mapping[str, Blank]
 
     def __call__(self, rows: pd.DataFrame) -> Verdict:
         """Judge the rows; raises StageError where the rule gives a reason that it has not declared."""
@@ -82,9 +83,9 @@ class Rule:
 
 
 def rule(
-    *, rejects: Mapping[str, str] | None = None, blanks: Mapping[str, str] | None = None
+    *, rejects: Mapping[str, str] | None = None, blanks: Mapping[str, Blank] | None = None
 ) -> Callable[[Callable[[pd.DataFrame], Verdict]], Rule]:
-    """Make a Rule of a function: by reason, which rows it `rejects` and of which it `blanks` a value."""
+    """Make a Rule of a function: by reason, which rows it `rejects` and which values it `blanks`."""
     return lambda judge: Rule(judge, rejects or {}, blanks or {})
 
 
@@ -209,6 +210,11 @@ class Dataset:
         """The rules that see the newest versions."""
         found: tuple[Rule, ...] = self._module("rules").VALUE_RULES
         return found
+
+    @cached_property
+    def blanks(self) -> dict[str, Blank]:
+        """Every reason of its rules to leave a value unknown."""
+        return {reason: blank for rule in (*self.row_rules, *self.value_rules) for reason, blank in rule.blanks.items()}
 
     @property
     def curate(self) -> Callable[[pd.DataFrame], Mapping[str, pd.DataFrame]]:

@@ -1,4 +1,8 @@
-"""How published text is read, whatever the dataset: dates, times, numbers, padding. What cannot be read is None."""
+"""How published text is read, whatever the dataset: dates, times, numbers, padding. What cannot be read is None.
+
+Files are read as the city writes them and as other programs write them again: what is plain to a person is read, and
+nothing is guessed.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +10,75 @@ import re
 from datetime import date, time
 from functools import lru_cache
 
-_PORTAL_DATE = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)
-_API_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T00:00:00(?:\.000)?)?", re.ASCII)
-_TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
+DATE_FORMS = "MM/DD/YYYY, M/D/YY or YYYY-MM-DD, with or without a time"
+TIME_FORMS = "H:MM or H:MM:SS, with or without AM or PM, HHMM, or a date with a time"
+# What R, pandas, SQL and spreadsheets write where there is nothing; `N/A` is the city's own.
+NULL_WORDS = frozenset({"NA", "N/A", "#N/A", "<NA>", "NULL", "(NULL)", r"\N", "NONE", "NAN", "NAT"})
+
+NULL_SPELLINGS = sorted(
+    {spelling for word in NULL_WORDS for spelling in (word, word.lower(), word.title())} | {"NaN", "NaT"}
+)
+
+_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
+_SLASHED = r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d{2})"
+_ISO = r"(?P<isoyear>\d{4})-(?P<isomonth>\d{2})-(?P<isoday>\d{2})"
+_DAY = rf"(?:{_SLASHED}|{_ISO})"
+_DATE = re.compile(rf"{_DAY}(?:[T ]{_CLOCK}(?P<zone>Z|[+-]\d{{2}}:?\d{{2}})?)?", re.ASCII)
+_TIME = re.compile(rf"(?:{_DAY}[T ])?{_CLOCK}", re.ASCII)
+_DIGITS = re.compile(r"(?P<hour>\d{2})(?P<minute>\d{2})", re.ASCII)
 _GAPS = re.compile(r"[\s\x00-\x1f\x7f]+")  # DEL bytes occur in published text where a space was meant
 
 
 @lru_cache(100_000)
 def parse_date(text: str | None) -> date | None:
-    """`MM/DD/YYYY`, or ISO with or without a midnight."""
-    text = (text or "").strip()
-    if found := _PORTAL_DATE.fullmatch(text):
-        month, day, year = map(int, found.groups())
-    elif found := _API_DATE.fullmatch(text):
-        year, month, day = map(int, found.groups())
-    else:
+    """The day of a text in one of DATE_FORMS. Two digits of a year are of this century.
+
+    A time of day in another zone than New York's may be of another day: such a text is read at midnight only.
+    """
+    found = _DATE.fullmatch((text or "").strip())
+    if not found:
         return None
+    clock = _clock(found) if found["hour"] else time()
+    if clock is None or (found["zone"] and clock != time()):
+        return None
+    year, month, day = (int(found[name] or found[f"iso{name}"]) for name in ("year", "month", "day"))
     try:
-        return date(year, month, day)
+        return date(year + 2000 if year < 100 else year, month, day)
     except ValueError:
         return None
 
 
 @lru_cache(100_000)
 def parse_time(text: str | None) -> time | None:
-    """`H:MM` or `HH:MM`, New York local time."""
-    found = _TIME.fullmatch((text or "").strip())
-    if not found:
-        return None
-    hour, minute = int(found[1]), int(found[2])
-    return time(hour, minute) if hour < 24 and minute < 60 else None
+    """The time of day of a text in one of TIME_FORMS, New York local time."""
+    text = (text or "").strip()
+    found = _TIME.fullmatch(text)
+    if found:
+        return _clock(found)
+    digits = _DIGITS.fullmatch(text)
+    return _time(int(digits["hour"]), int(digits["minute"])) if digits else None
+
+
+def _clock(found: re.Match[str]) -> time | None:
+    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"] or 0)
+    if found["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if found["half"] in "Pp" else 0)
+    return _time(hour, minute, second)
+
+
+def _time(hour: int, minute: int, second: int = 0) -> time | None:
+    return time(hour, minute, second) if hour < 24 and minute < 60 and second < 60 else None
 
 
 @lru_cache(100_000)
 def tidy(text: str) -> str | None:
     """Text padded or split by runs of blanks and control characters → single spaces; nothing left → None."""
     return _GAPS.sub(" ", text).strip() or None
+
+
+@lru_cache(100_000)
+def is_null_word(text: str) -> bool:
+    """Whether a program wrote this text where there was nothing."""
+    return text.strip().upper() in NULL_WORDS

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from stages.lake.parquet import grouped
 from stages.lake.scope import month_name
+from stages.lake.tally import Sources
 
 
 def per_value(column: pd.Series, function: Callable[[Any], object], kind: pa.DataType) -> pd.Series:
@@ -32,6 +33,11 @@ def distinct(column: pd.Series) -> list[Any]:
     return values
 
 
+def is_dictionary(column: pd.Series) -> bool:
+    """Whether a column of text is dictionary-encoded."""
+    return isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_dictionary(column.dtype.pyarrow_dtype)
+
+
 def matching(text: pd.Series, pattern: str) -> pd.Series:
     """Text that matches the (RE2) pattern; other text becomes unknown."""
     return text.where(text.str.contains(pattern, regex=True).fillna(False))
@@ -40,6 +46,12 @@ def matching(text: pd.Series, pattern: str) -> pd.Series:
 def mask(condition: pd.Series) -> np.ndarray:
     """A condition for each row as numpy has it; where it is unknown it does not hold."""
     return condition.fillna(False).to_numpy(dtype=bool)
+
+
+def sources(rows: pd.DataFrame) -> Sources:
+    """The landed file of each row."""
+    coded = _coded(rows["source"])
+    return Sources(coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist())
 
 
 def by_month(frame: pd.DataFrame) -> dict[str, pa.Table]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from stages.errors import ContractError, DataError, ObjectMissing, PreconditionFailed
@@ -15,18 +16,27 @@ from stages.lake import keys
 from stages.lake.ledger import Ledger
 from stages.lake.scope import Scope
 from stages.lake.store import ObjectInfo, ObjectStore
+from stages.lake.tally import Blank, Excess, Tally, excesses
 from stages.logs import human_bytes, log
 from stages.settings import Settings
+
+STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the four stages of a run have in common."""
+    """What the four stages of a run have in common.
+
+    `take_in_new`: besides its dates, the run takes in every landed file that is not yet wholly taken in.
+    `allow_shrink`: its warehouse may have lost any number of rows.
+    """
 
     store: ObjectStore
     settings: Settings
     scope: Scope
     run_id: str
+    take_in_new: bool = False
+    allow_shrink: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,23 +51,32 @@ class Output:
 
 @dataclass
 class Job:
-    """One stage's work on one dataset: what it is given, and the record that it builds."""
+    """One stage's work on one dataset: what it is given, and the record that it builds.
+
+    `months` (YYYY-MM) are those that the run works on besides those of its scope; `files` has the key of each landed
+    file by its name as a source.
+    """
 
     run: Run
     stage: str
     dataset: str
+    months: set[str] = field(default_factory=set)
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
     standing: dict[str, ObjectInfo] = field(default_factory=dict)
     rules: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
+    files: dict[str, str] = field(default_factory=dict)
+    promised: dict[str, Any] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
     def begin(cls, run: Run, stage: str, dataset: str) -> Job:
-        """A job whose earlier attempt in this run, if any, no longer counts as done."""
+        """A job whose earlier attempt in this run, if any, no longer counts as done, nor do the stages after it."""
         job = cls(run, stage, dataset)
-        job.store.delete(job.manifest_key)
+        for void in STAGES[STAGES.index(stage) :]:
+            job.store.delete(keys.manifest(run.run_id, void, dataset))
         log.info("%s: scope %s, run %s", job.what, run.scope, run.run_id)
         return job
 
@@ -81,49 +100,66 @@ class Job:
         """Where the job records what it did."""
         return keys.manifest(self.run.run_id, self.stage, self.dataset)
 
-    def partitions(self, layer: str, table: str) -> dict[str, ObjectInfo]:
-        """The layer's partitions of the months in scope, by key."""
-        found = self.store.list(keys.layer(layer, table))
-        return {info.key: info for info in found if (month := keys.month_of(info.key)) and self.scope.touches(month)}
+    def touches(self, month: str) -> bool:
+        """Whether the job works on a month."""
+        return self.scope.touches(month) or month in self.months
 
     def claim(self, layer: str, *tables: str) -> None:
-        """Note the partitions in scope before the job reads its inputs: it may overwrite and remove only these.
+        """Note the layer's partitions before the job reads its inputs: it may overwrite and remove those of its months.
 
         One that another run writes from now on makes `put` fail, and `replace` leaves it alone.
         """
         for table in tables:
-            self.standing |= self.partitions(layer, table)
+            self.standing |= {
+                info.key: info for info in self.store.list(keys.layer(layer, table)) if keys.month_of(info.key)
+            }
 
-    def require(self, stage: str, layer: str, tables: Iterable[str]) -> dict[str, ObjectInfo]:
-        """The partitions in scope that `stage` of this run recorded in its manifest; they become this job's inputs.
+    def follow(self, stage: str) -> None:
+        """Take up what the stage before did in this run: the months that it worked on, and what it promises.
 
-        Raises ContractError where that stage has not finished, or the lake no longer holds exactly these.
+        Raises ContractError where it has not finished, or had another scope.
         """
         key = keys.manifest(self.run.run_id, stage, self.dataset)
-        again = f"run {stage} of run {self.run.run_id} again"
         try:
-            promised = json.loads(self.store.read(key))
+            self.promised = json.loads(self.store.read(key))
         except ObjectMissing:
             raise ContractError(
-                f"{self.what}: {self.store.describe(key)} is missing: {stage} has not finished; {again}"
+                f"{self.what}: {self.store.describe(key)} is missing: {stage} has not finished;"
+                f" run {stage} of run {self.run.run_id} again"
             ) from None
-        scope = Scope(*(date.fromisoformat(day) if day else None for day in (promised["start"], promised["end"])))
-        if scope != self.scope:
-            raise ContractError(f"{self.what}: {stage} of this run had the scope {scope}, not {self.scope}; {again}")
-        found: dict[str, ObjectInfo] = {}
-        for table in tables:
-            found |= self.partitions(layer, table)
-        wanted = {output["key"]: output["etag"] for output in promised["outputs"]}
+        start, end = (
+            date.fromisoformat(day) if day else None for day in (self.promised["start"], self.promised["end"])
+        )
+        if Scope(start, end) != self.scope:
+            raise ContractError(
+                f"{self.what}: {stage} of this run had the scope {Scope(start, end)}, not {self.scope};"
+                f" run {stage} of run {self.run.run_id} again"
+            )
+        self.months = set(self.promised["months"])
+
+    def require(self, layer: str, tables: Iterable[str]) -> dict[str, ObjectInfo]:
+        """The partitions that the stage before promised; they become this job's inputs.
+
+        Raises ContractError where the lake no longer holds exactly these for the months at work.
+        """
+        found = {
+            info.key: info
+            for table in tables
+            for info in self.store.list(keys.layer(layer, table))
+            if (month := keys.month_of(info.key)) and self.touches(month)
+        }
+        before = f"{self.promised['stage']} of run {self.run.run_id}"
+        wanted = {output["key"]: output["etag"] for output in self.promised["outputs"]}
         for name in sorted(wanted.keys() | found.keys()):
             if name not in found:
-                problem = f"has been deleted since {stage} of run {self.run.run_id} wrote it"
+                problem = f"has been deleted since {before} wrote it"
             elif name not in wanted:
-                problem = f"was not written by {stage} of run {self.run.run_id}"
+                problem = f"was not written by {before}"
             elif found[name].etag != wanted[name]:
-                problem = f"has changed since {stage} of run {self.run.run_id} wrote it"
+                problem = f"has changed since {before} wrote it"
             else:
                 continue
-            raise ContractError(f"{self.what}: {self.store.describe(name)} {problem}; {again}")
+            raise ContractError(f"{self.what}: {self.store.describe(name)} {problem}; run {before} again")
         self.inputs = wanted
         return found
 
@@ -131,7 +167,7 @@ class Job:
         """Keys of the rows that this stage rejected in the months in scope."""
         prefix = keys.quarantined(self.stage, self.dataset)
         found = (info.key for info in self.store.list(prefix))
-        return [key for key in found if self.scope.touches(key.removeprefix(prefix).removesuffix(".parquet"))]
+        return [key for key in found if self.touches(key.removeprefix(prefix).removesuffix(".parquet"))]
 
     def put(self, key: str, data: bytes, rows: int) -> Output:
         """Write a partition over the one that was there; raises PreconditionFailed where another run replaced it."""
@@ -146,21 +182,45 @@ class Job:
         return Output(key, etag, rows, len(data))
 
     def replace(self, outputs: Iterable[Output]) -> None:
-        """Record `outputs` as what this stage leaves, and remove the other partitions that it claimed."""
+        """Record `outputs` as what this stage leaves of its months, and remove their other claimed partitions."""
         self.outputs = sorted(outputs, key=lambda output: output.key)
         for key in self.standing.keys() - {output.key for output in self.outputs}:
-            self.store.delete(key)
+            if self.touches(keys.month_of(key) or ""):
+                self.store.delete(key)
 
-    def check_quarantine(self, quarantined: int, rows: int) -> None:
-        """Raise DataError where more rows were rejected than the setting allows."""
-        limit = self.run.settings.max_quarantine_ratio
-        if rows and quarantined / rows > limit:
+    def check_limits(self, quarantined: int, rows: int, blanks: Mapping[str, Blank] = MappingProxyType({})) -> None:
+        """Raise DataError where more rows were rejected, of all or of one landed file, or more of a file's values left
+        unknown, than the settings allow; a file of few rows is only warned of.
+        """
+        settings = self.run.settings
+        problems = []
+        for excess in excesses(self.tally, settings.max_quarantine_ratio, settings.max_unknown_ratio, blanks):
+            if excess.few:
+                log.warning("%s: %s", self.what, self.describe(excess, blanks))
+            else:
+                problems.append(self.describe(excess, blanks))
+        if rows and quarantined / rows > settings.max_quarantine_ratio:
             worst = ", ".join(f"{rule} {count}" for rule, count in self.rules.most_common(5))
-            where = self.store.describe(keys.quarantined(self.stage, self.dataset))
+            problems.insert(0, f"{quarantined} of {rows} rows quarantined ({quarantined / rows:.1%}; {worst})")
+        if problems:
             raise DataError(
-                f"{self.what}: {quarantined} of {rows} rows quarantined ({quarantined / rows:.1%}), more than"
-                f" COLLISIONS_MAX_QUARANTINE_RATIO={limit:g} allows ({worst}); nothing is published. Look into {where}"
+                f"{self.what}: {'; '.join(problems)}. This is more than COLLISIONS_MAX_QUARANTINE_RATIO="
+                f"{settings.max_quarantine_ratio:g} of the rows or COLLISIONS_MAX_UNKNOWN_RATIO="
+                f"{settings.max_unknown_ratio:g} of a column's values allow; nothing is published. Mend the file and"
+                f" land it again, or raise the limit; what was rejected is in"
+                f" {self.store.describe(keys.quarantined(self.stage, self.dataset))}"
             )
+
+    def describe(self, excess: Excess, blanks: Mapping[str, Blank]) -> str:
+        """What is wrong with a landed file, for people."""
+        file = self.files.get(excess.source, excess.source)
+        rules = ", ".join(f"{rule} {count:,}" for rule, count in excess.rules.items())
+        found = f"{file}: {excess.count:,} of {excess.of:,}"
+        examples = f", e.g. {'; '.join(excess.examples)}" if excess.examples else ""
+        if not excess.column:
+            return f"{found} rows quarantined ({rules}){examples}"
+        expected = " or ".join(blanks[rule].expected for rule in excess.rules)
+        return f"{found} values of {excess.column} cannot be read ({rules}){examples}; expected: {expected}"
 
     def finish(self, ledger: Ledger) -> None:
         """Check the ledger, write the manifest (last of all) and log the summary line."""
@@ -184,8 +244,10 @@ class Job:
             "dataset": self.dataset,
             "start": start.isoformat() if start else None,
             "end": end.isoformat() if end else None,
+            "months": sorted(self.months),
             **asdict(ledger),
             "rules": dict(sorted(self.rules.items())),
+            "by_file": self.tally.rows(),
             "files": len(self.outputs),
             "bytes": sum(output.size for output in self.outputs),
             "started_at": self.started_at.isoformat(),

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 WAREHOUSE = "warehouse/collisions.duckdb"
 RUNS = "_runs/"
+LONGEST_NAME = 200  # a file system takes 255 bytes, and a key's part has a suffix
 FAILED_CHECKS = "quarantine/checks/"
 
 
@@ -61,9 +62,14 @@ def month_of(key: str) -> str | None:
     return found[1] if found else None
 
 
+def part_of(key: str) -> str:
+    """The part of a partition's key: in raw, the source."""
+    return key.rpartition("/")[2].removesuffix(".parquet")
+
+
 def safe_name(text: str) -> str:
-    """`text` as one part of a key: characters outside A-Z a-z 0-9 . _ : + - become `_`, with a hash that keeps names
-    apart.
+    """`text` as one part of a key: characters outside A-Z a-z 0-9 . _ : + - become `_` and what a file system would
+    find too long is cut, with a hash that keeps names apart.
     """
-    safe = re.sub(r"[^A-Za-z0-9._:+-]", "_", text)
+    safe = re.sub(r"[^A-Za-z0-9._:+-]", "_", text)[:LONGEST_NAME]
     return safe if safe == text and not text.startswith(".") else f"x{safe}-{sha256(text.encode()).hexdigest()[:8]}"

@@ -15,18 +15,22 @@ from stages.lake.job import Job, Output
 from stages.lake.ledger import Ledger
 from stages.lake.parquet import conform, stacked, to_parquet, with_month
 from stages.lake.store import ObjectInfo
+from stages.lake.tally import Blank, Tally
 from stages.logs import progress
 from stages.parallel import BATCH_BYTES, batches, parallel
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's tables of one dataset: name → columns. Its partitions say which version of the rules made them."""
+    """A layer's tables of one dataset: name → columns. Its partitions say which version of the rules made them; these
+    leave values unknown for the reasons in `blanks`.
+    """
 
     name: str
     tables: Mapping[str, pa.Schema]
     made_by: str
     unrepeated: frozenset[str]
+    blanks: Mapping[str, Blank] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Transformed:
     ledger: Ledger
     rejected: pd.DataFrame | None = None
     rules: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
 
 
 def run_partitioned(
@@ -77,10 +82,11 @@ def run_partitioned(
     for done, written, quarantined in progress(parallel(work, groups), len(groups), job.what, "batch"):
         ledger += done.ledger
         job.rules.update(done.rules)
+        job.tally.add(done.tally)
         outputs += written
         outdated -= quarantined
     for key in outdated:
         job.store.delete(key)
-    job.check_quarantine(ledger.quarantined, ledger.rows_in)
+    job.check_limits(ledger.quarantined, ledger.rows_in, writes.blanks)
     job.replace(outputs)
     job.finish(ledger)

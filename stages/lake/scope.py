@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -39,3 +40,12 @@ def whole_months(months: list[str]) -> Scope:
     """The smallest scope that covers these months (YYYY-MM), from the first day of the first to the end of the last."""
     first, end = (date.fromisoformat(f"{month}-01") for month in (min(months), month_name(month_code(max(months)) + 1)))
     return Scope(first, end)
+
+
+def spans(months: Iterable[str]) -> str:
+    """Months as people list them: `2022-01 to 2022-03, 2022-07`."""
+    codes = sorted(map(month_code, months))
+    firsts = [code for code, before in zip(codes, [None, *codes], strict=False) if before is None or code > before + 1]
+    lasts = [code for code, after in zip(codes, [*codes[1:], None], strict=True) if after is None or after > code + 1]
+    names = [(month_name(first), month_name(last)) for first, last in zip(firsts, lasts, strict=True)]
+    return ", ".join(first if first == last else f"{first} to {last}" for first, last in names)

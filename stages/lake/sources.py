@@ -20,7 +20,9 @@ RAW_FORMAT = 4  # raise it when the reader of landed files makes other rows of t
 class Source:
     """What the raw layer holds of one landed file, as the rules of version `made_by` read it.
 
-    `months` counts its rows; `written` has the ETag of each of its raw partitions.
+    `months` counts its rows by month; `written` has the ETag of each of its raw partitions. `pending` names, for a
+    month, the run that changed the file's rows in the raw layer last, until a run has carried them to the warehouse.
+    A file that is no longer landed has `removed_at`.
     """
 
     name: str
@@ -38,6 +40,15 @@ class Source:
     quarantined: dict[str, int] = field(default_factory=dict)
     months: dict[str, int] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
+    pending: dict[str, str] = field(default_factory=dict)
+    removed_at: str | None = None
+
+    @property
+    def left_in_landing(self) -> dict[str, int]:
+        """Its rows of months that the raw layer does not hold; none where it is no longer landed."""
+        if self.removed_at:
+            return {}
+        return {month: rows for month, rows in self.months.items() if month not in self.written}
 
     @property
     def covers(self) -> Scope | None:
@@ -57,35 +68,43 @@ class Source:
 
     def is_of(self, info: ObjectInfo) -> bool:
         """Whether it still describes the landed file."""
-        return (self.key, *self.content) == (info.key, info.etag, info.last_modified.isoformat())
+        landed = (info.key, info.etag, info.last_modified.isoformat())
+        return (self.key, *self.content) == landed and self.removed_at is None
 
 
-def load_sources(store: ObjectStore, dataset: str, made_by: str) -> tuple[dict[str, Source], str | None]:
-    """The record's entries of files that these rules read, by name, and its ETag (None without a record)."""
+def load_sources(store: ObjectStore, dataset: str) -> tuple[dict[str, Source], str | None]:
+    """The record's entries by name, and its ETag (None without a record)."""
     info = store.head(keys.sources(dataset))
     if info is None:
         return {}, None
     stored = json.loads(store.read(info.key))
-    current = {name: entry for name, entry in stored.items() if entry.get("made_by") == made_by}
-    return {name: Source(**entry) for name, entry in current.items()}, info.etag
+    fields = Source.__dataclass_fields__.keys()  # an older or newer version's record may have others
+    return {
+        name: Source(**{field: value for field, value in entry.items() if field in fields})
+        for name, entry in stored.items()
+    }, info.etag
 
 
-def save_sources(
-    store: ObjectStore, dataset: str, made_by: str, sources: dict[str, Source], known: dict[str, Source]
-) -> None:
+def save_sources(store: ObjectStore, dataset: str, sources: dict[str, Source], known: dict[str, Source]) -> None:
     """Write the record; `known` is what it held when landing was listed.
 
     What another run has recorded since then is kept. Raises PreconditionFailed where that is a newer landed file of the
     same name as one of ours: our raw partitions of it are those of a file that is gone.
     """
     for _ in range(20):
-        now, etag = load_sources(store, dataset, made_by)
+        now, etag = load_sources(store, dataset)
         merged = {name: source for name, source in now.items() if name not in known} | sources
         for name, source in sources.items():
-            other = now.get(name)
-            if other and other.content == source.content:
+            other, before = now.get(name), known.get(name)
+            if other is None or source.removed_at:
+                continue
+            if other.content == source.content and other.made_by == source.made_by:
                 source.written = other.written | source.written
-            elif other and (name not in known or other.content != known[name].content):
+                since = {
+                    month: run for month, run in other.pending.items() if before and before.pending.get(month) != run
+                }
+                source.pending = since | source.pending
+            elif before is None or other.content != before.content:
                 raise PreconditionFailed(f"{source.key}: landed again, and another run has read it since; run again")
         content = json.dumps({name: asdict(source) for name, source in sorted(merged.items())}, indent=1).encode()
         try:

@@ -102,11 +102,12 @@ def _read_table(warehouse: duckdb.DuckDBPyConnection, table: Curated) -> None:
     if not table.files:
         warehouse.register(view, table.schema.empty_table())
         return
-    names = ", ".join(f"'{_quoted(file)}'" for file in table.files)
+    names = ", ".join(f"'{quoted(file)}'" for file in table.files)
     warehouse.execute(f"create temp view {view} as from read_parquet([{names}], hive_partitioning = false)")
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path between single quotes of SQL."""
     return str(path).replace("'", "''")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +32,11 @@ def record_runs(warehouse: duckdb.DuckDBPyConnection, manifests: Iterable[dict[s
         "meta_rules",
         [{**manifest, "rule": rule, "rows": rows} for manifest in done for rule, rows in manifest["rules"].items()],
     )
+    insert(
+        warehouse,
+        "meta_source_rules",
+        [{**manifest, **row, "column_name": row["column"]} for manifest in done for row in manifest.get("by_file", [])],
+    )
     runs: dict[str, dict[str, Any]] = {}
     for manifest in done:
         scope = {"scope_start": manifest["start"], "scope_end": manifest["end"]}
@@ -47,8 +52,25 @@ def record_job(warehouse: duckdb.DuckDBPyConnection, job: Job, ledger: Ledger) -
     insert(warehouse, "meta_rules", [{**row, "rule": rule, "rows": count} for rule, count in job.rules.items()])
 
 
-def record_sources(warehouse: duckdb.DuckDBPyConnection, dataset: str, sources: Iterable[Source]) -> None:
-    """meta_sources: the landed files of a dataset that the raw layer has read."""
+def record_contents(warehouse: duckdb.DuckDBPyConnection, dataset: str, table: str, date: str) -> None:
+    """meta_contents, from a dataset's first curated table."""
+    warehouse.execute(
+        f"insert into meta_contents select ?, source, strftime({date}, '%Y-%m') as month, count(*) from newest_{table}"
+        " group by all order by all",
+        [dataset],
+    )
+
+
+def record_sources(
+    warehouse: duckdb.DuckDBPyConnection, dataset: str, sources: Iterable[Source], rejected: Mapping[str, int]
+) -> None:
+    """meta_sources: what became of a dataset's landed files. `rejected` has the rows that stages after ingest_raw
+    rejected, by source; meta_contents is there.
+    """
+    counts = warehouse.execute(
+        "select source, sum(rows)::bigint from meta_contents where dataset = ? group by all", [dataset]
+    )
+    held = dict(counts.fetchall())
     insert(
         warehouse,
         "meta_sources",
@@ -59,7 +81,12 @@ def record_sources(warehouse: duckdb.DuckDBPyConnection, dataset: str, sources: 
                 "file": source.key,
                 "bytes": source.size,
                 "extracted_at": utc(source.extracted_at),
-                "quarantined": sum(source.quarantined.values()),
+                "removed_at": utc(source.removed_at) if source.removed_at else None,
+                "quarantined": 0
+                if source.removed_at
+                else sum(source.quarantined.values()) + rejected.get(source.name, 0),
+                "left_in_landing": 0 if source.removed_at else sum(source.left_in_landing.values()),
+                "in_warehouse": held.get(source.name, 0),
                 "unknown_columns": ", ".join(source.unknown_columns),
                 "first_month": min(source.months, default=None),
                 "last_month": max(source.months, default=None),

@@ -49,7 +49,7 @@ def test_how_it_is_scheduled(dag):
 def test_its_description_for_operators(dag):
     assert dag.tags == {"collisions", "nyc", "batch"}
     assert all(task.owner == "data-engineering" for task in dag.tasks)
-    for word in ("Rerun", "Backfill", "look", "quarantine", "smtp_default", "slack_default"):
+    for word in ("Rerun", "Backfill", "scheduled", "allow_shrink", "quarantine", "smtp_default", "slack_default"):
         assert word.lower() in dag.doc_md.lower()
 
 
@@ -115,7 +115,15 @@ def test_the_command_of_every_stage(run, stub):
     dag_run = run({"start": "2024-06-30", "end": "2024-07-07"})
     assert str(dag_run.state) == "success"
     assert stub.calls == [
-        [stage, f"--run-id={dag_run.run_id}", "--start=2024-06-30", "--end=2024-07-07"] for stage in STAGES
+        [
+            stage,
+            f"--run-id={dag_run.run_id}",
+            "--start=2024-06-30",
+            "--end=2024-07-07",
+            "--take-in=dates",
+            "--allow-shrink=False",
+        ]
+        for stage in STAGES
     ]
 
 
@@ -125,20 +133,23 @@ INTERVAL = (utc(2024, 7, 1, 10), utc(2024, 7, 2, 10))  # 06:00 to 06:00 in New Y
 @pytest.mark.parametrize(
     ("run_type", "interval", "conf", "scope"),
     [
-        pytest.param("scheduled", INTERVAL, None, ("2024-06-10", "2024-07-02"), id="scheduled"),
-        pytest.param("backfill", INTERVAL, None, ("2024-06-10", "2024-07-02"), id="backfill"),
+        pytest.param("scheduled", INTERVAL, None, ("2024-07-01", "2024-07-02", "new"), id="scheduled"),
+        pytest.param("backfill", INTERVAL, None, ("2024-07-01", "2024-07-02"), id="backfill"),
+        pytest.param(
+            "scheduled", INTERVAL, {"start": "2024-01-01"}, ("2024-01-01", ""), id="scheduled, with dates of its own"
+        ),
         pytest.param(
             "scheduled",
             (utc(2024, 3, 9, 11), utc(2024, 3, 10, 10)),
             None,
-            ("2024-02-17", "2024-03-10"),
+            ("2024-03-09", "2024-03-10", "new"),
             id="summer time begins",
         ),
         pytest.param(
             "scheduled",
             (utc(2024, 11, 2, 10), utc(2024, 11, 3, 11)),
             None,
-            ("2024-10-12", "2024-11-03"),
+            ("2024-11-02", "2024-11-03", "new"),
             id="summer time ends",
         ),
         pytest.param(
@@ -165,31 +176,23 @@ INTERVAL = (utc(2024, 7, 1, 10), utc(2024, 7, 2, 10))  # 06:00 to 06:00 in New Y
 def test_which_dates_a_run_covers(run, stub, run_type, interval, conf, scope):
     dag_run = run(conf, run_type, interval)
     assert str(dag_run.state) == "success"
-    assert {tuple(call[2:]) for call in stub.calls} == {(f"--start={scope[0]}", f"--end={scope[1]}")}
+    start, end, take_in = (*scope, "dates")[:3]
+    assert {tuple(call[2:5]) for call in stub.calls} == {(f"--start={start}", f"--end={end}", f"--take-in={take_in}")}
 
 
-def test_days_looked_back_are_a_setting(run, stub, monkeypatch):
-    monkeypatch.setenv("COLLISIONS_LOOKBACK_DAYS", "0")
-    run(None, "scheduled", INTERVAL)
-    assert stub.calls[0][2:] == ["--start=2024-07-01", "--end=2024-07-02"]
+@pytest.mark.parametrize(("conf", "given"), [(None, "False"), ({"allow_shrink": True}, "True")])
+def test_a_run_may_be_allowed_to_shrink_the_warehouse(run, stub, conf, given):
+    run(conf)
+    assert stub.calls[-1][5] == f"--allow-shrink={given}"
 
 
-@pytest.mark.parametrize(
-    ("conf", "lookback", "message"),
-    [
-        ({"start": "2024-07-02", "end": "2024-07-01"}, "21", "param start must be before end"),
-        ({"start": "2024-07-01", "end": "2024-07-01"}, "21", "param start must be before end"),
-        (None, "a week", "COLLISIONS_LOOKBACK_DAYS is 'a week': set it to a whole number of days"),
-        (None, "-1", "COLLISIONS_LOOKBACK_DAYS is '-1'"),
-    ],
-)
-def test_impossible_dates_fail_at_once(run, stub, monkeypatch, capfd, conf, lookback, message):
-    monkeypatch.setenv("COLLISIONS_LOOKBACK_DAYS", lookback)
-    dag_run = run(conf, "scheduled", INTERVAL)
+@pytest.mark.parametrize("end", ["2024-07-01", "2024-06-30"])
+def test_impossible_dates_fail_at_once(run, stub, capfd, end):
+    dag_run = run({"start": "2024-07-01", "end": end}, "scheduled", INTERVAL)
     assert states(dag_run) == {"ingest_raw": "failed"} | dict.fromkeys(STAGES[1:], "upstream_failed")
     assert dag_run.get_task_instance("ingest_raw").try_number == 1
     assert stub.calls == []
-    assert message in "".join(capfd.readouterr())
+    assert "param start must be before end" in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,12 @@ QUARANTINED = {
     "impossible day": (line(CRASH_DATE="02/30/2024"), "ingest_raw", "crash_date_unreadable"),
     "impossible month": (line(CRASH_DATE="13/01/2024"), "ingest_raw", "crash_date_unreadable"),
     "date of another form": (line(CRASH_DATE="5 March 2024"), "ingest_raw", "crash_date_unreadable"),
-    "date with a time": (line(CRASH_DATE="2024-03-05T08:15:00.000"), "ingest_raw", "crash_date_unreadable"),
+    "date with a time of another zone": (
+        line(CRASH_DATE="2024-03-05T03:15:00Z"),
+        "ingest_raw",
+        "crash_date_unreadable",
+    ),
+    "null word for a date": (line(CRASH_DATE="NA"), "ingest_raw", "crash_date_missing"),
     "date before the records": (line(CRASH_DATE="06/30/2012"), "transform_clean", "crash_date_before_records"),
     "date of year 1": (line(CRASH_DATE="01/01/0001"), "transform_clean", "crash_date_before_records"),
     "date after the extraction": (line(CRASH_DATE="09/18/2024"), "transform_clean", "crash_date_after_extraction"),
@@ -211,7 +216,7 @@ UNKNOWN = {
     "off the map": ({"LONGITUDE": "-201.2"}, "longitude", "coordinates_outside_city"),
     "half a pair": ({"LONGITUDE": ""}, "latitude", "coordinates_malformed"),
     "degrees and minutes": ({"LATITUDE": "40°45'"}, "latitude", "coordinates_malformed"),
-    "not a number": ({"LATITUDE": "NaN"}, "latitude", "coordinates_malformed"),
+    "not a number": ({"LATITUDE": "four"}, "latitude", "coordinates_malformed"),
     "another state": ({"BOROUGH": "HOBOKEN"}, "borough", "borough_not_of_the_city"),
     "short ZIP code": ({"ZIP_CODE": "1110"}, "zip_code", "zip_code_malformed"),
 }
@@ -270,7 +275,8 @@ def test_more_bad_rows_than_allowed_publish_nothing(folder_lake: Lake, stage: st
         done = folder_lake.stage(stage)
         assert done.code == 65
         assert "10 of 1" in done.last
-        assert "more than COLLISIONS_MAX_QUARANTINE_RATIO=0.05 allows" in done.last
+        assert "landing/crashes/bad.csv: 10 of 100 rows quarantined" in done.last
+        assert "This is more than COLLISIONS_MAX_QUARANTINE_RATIO=0.05 of the rows" in done.last
         assert f"quarantine/{stage}/crashes" in done.last
     assert len(folder_lake.quarantined(stage)) == 10
     for name in STAGES[STAGES.index(stage) + 1 :]:

@@ -38,7 +38,7 @@ def of(lake: Lake, *datasets: Dataset) -> dict[str, str]:
     return {
         key: etag
         for key, etag in lake.listing("_runs/", "landing/", PUBLISHED).items()
-        if any(name in key for name in names)
+        if any(name in key for name in names) and not key.endswith("_sources.json")
     }
 
 

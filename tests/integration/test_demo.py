@@ -61,7 +61,7 @@ def test_help_and_wrong_arguments_make_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "a.csv").touch()
-    assert "scripts/demo [--ui] [FILE.csv ...]" in demo(tmp_path, "--help").stdout
+    assert "scripts/demo [--ui] [--allow-shrink] [FILE.csv ...]" in demo(tmp_path, "--help").stdout
     for arguments, message in (
         (["missing.csv"], "no such file, or not readable: missing.csv"),
         (["notes.txt"], "not a CSV by its name: notes.txt"),

@@ -72,7 +72,6 @@ S3 |= {"COLLISIONS_S3_ACCESS_KEY": "me", "COLLISIONS_S3_SECRET_KEY": "hidden"}
 
 def test_settings_are_read_and_the_orchestrators_let_be() -> None:
     others = {
-        "COLLISIONS_LOOKBACK_DAYS": "x",
         "COLLISIONS_RUNTIME": "local",
         "COLLISIONS_STAGE_IMAGE": "i",
         "HOME": "/",

@@ -77,7 +77,9 @@ def test_a_sound_row_has_its_types() -> None:
     [
         ("1", None), (" 4710933 ", None), ("9999999999", None), (None, "collision_id_missing"),
         (" ", "collision_id_missing"), ("0", "collision_id_malformed"), ("-1", "collision_id_malformed"),
-        ("1.0", "collision_id_malformed"), ("1e3", "collision_id_malformed"), ("10000000000", "collision_id_malformed"),
+        ("4491172.0", None), ("1.5", "collision_id_malformed"),
+        ("NA", "collision_id_missing"),
+        ("1e3", "collision_id_malformed"), ("10000000000", "collision_id_malformed"),
         ("\u0661", "collision_id_malformed"),
     ],
 )  # fmt: skip
@@ -88,7 +90,8 @@ def test_the_id_is_a_whole_positive_number(text: str | None, expected: str | Non
 @pytest.mark.parametrize(
     ("day", "expected"),
     [
-        ("07/01/2012", None), ("06/30/2012", "crash_date_before_records"), ("09/16/2024", None), ("09/17/2024", None),
+        ("07/01/2012", None), ("9/6/2024", None), ("9/6/24", None), ("2024-09-06 00:00:00", None),
+        ("06/30/2012", "crash_date_before_records"), ("09/16/2024", None), ("09/17/2024", None),
         ("09/18/2024", "crash_date_after_extraction"), ("2024-09-18T00:00:00.000", "crash_date_after_extraction"),
     ],
 )  # fmt: skip
@@ -137,7 +140,11 @@ def test_quarantine_keeps_the_text_as_published() -> None:
     ("text", "clock"),
     [
         ("0:00", time(0)), ("8:05", time(8, 5)), ("23:59", time(23, 59)), (" 8:15 ", time(8, 15)), ("24:00", None),
-        ("8:60", None), ("noon", None), ("8", None), ("\u0668:15", None),
+        ("8:60", None), ("noon", None), ("8", None), ("\u0668:15", None), ("2:30:05", time(2, 30, 5)),
+        ("0230", time(2, 30)),
+        ("02:30:00 AM", time(2, 30)), ("2:30 pm", time(14, 30)), ("12:05 AM", time(0, 5)), ("12:05 p.m.", time(12, 5)),
+        ("2022-01-05T02:30:00.000", time(2, 30)), ("1/5/2022 2:30", time(2, 30)), ("1899-12-30 02:30:00", time(2, 30)),
+        ("13:05 AM", None), ("0:05 AM", None), ("2460", None), ("230", None), ("2:30:61", None),
     ],
 )  # fmt: skip
 def test_a_time_that_no_clock_shows_is_unknown(text: str, clock: time | None) -> None:
@@ -150,7 +157,7 @@ def test_a_time_that_no_clock_shows_is_unknown(text: str, clock: time | None) ->
     ("latitude", "longitude", "rule"),
     [
         ("0", "0", "zero"), ("0.0", "-0.0", "zero"), ("40.7", None, "malformed"), (None, "-73.9", "malformed"),
-        ("40.7", "x", "malformed"), ("40,7", "-73.9", "malformed"), ("0", "-73.9", "outside_city"),
+        ("40.7", "x", "malformed"), ("0", "-73.9", "outside_city"), ("40.7", "73.9", "outside_city"),
         ("-73.9", "40.7", "outside_city"), ("42.36", "-71.06", "outside_city"), ("40.44", "-73.9", "outside_city"),
     ],
 )  # fmt: skip
@@ -158,6 +165,26 @@ def test_a_point_outside_the_city_is_unknown(latitude: str | None, longitude: st
     row = one(latitude=latitude, longitude=longitude)
     assert (row["latitude"], row["longitude"]) == (None, None)
     assert row["rules"] == {f"coordinates_{rule}": 1}
+
+
+def test_a_decimal_comma_is_read() -> None:
+    row = one(latitude="40,7512", longitude="-73,9")
+    assert (row["latitude"], row["longitude"], row["rules"]) == (40.7512, -73.9, {})
+
+
+@pytest.mark.parametrize("word", ["NA", "NULL", "null", r"\N", "None", "NaN", "nan", "#N/A", "N/A"])
+def test_null_words_are_unknown_everywhere(word: str) -> None:
+    blank = [name for name in SOUND if name not in {"collision_id", "crash_date", "location"}]
+    row = one(**dict.fromkeys(blank, word))
+    assert [name for name in blank if row[name] is not None] == []
+    assert row["rules"] == {"null_word": len(blank)}
+
+
+def test_null_words_are_counted_by_file_and_column() -> None:
+    done = cleaned(raw({"borough": "NA"}, {"collision_id": "2", "source": "b", "borough": "null", "zip_code": "NA"}))
+    assert dict(done.tally.marked) == {
+        ("a", "borough", "null_word"): 1, ("b", "borough", "null_word"): 1, ("b", "zip_code", "null_word"): 1,
+    }  # fmt: skip
 
 
 def test_coordinates_do_not_depend_on_other_rows() -> None:
@@ -184,8 +211,11 @@ def test_a_borough_is_one_of_five(text: str | None, name: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("11101", "11101"), (" 00083 ", "00083"), ("1110", None), ("11101-1", None), ("\u0661" * 5, None)],
-)
+    [
+        ("11101", "11101"), (" 00083 ", "00083"), ("11230.0", "11230"), ("11230-1234", "11230"), ("1110", None),
+        ("11101-1", None), ("11230.5", None), ("\u0661" * 5, None),
+    ],
+)  # fmt: skip
 def test_a_zip_code_has_five_digits(text: str, code: str | None) -> None:
     row = one(zip_code=text)
     assert row["zip_code"] == code

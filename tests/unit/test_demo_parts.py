@@ -53,7 +53,7 @@ def test_only_the_stages_lines_are_shown_whatever_bytes_they_hold(tmp_path: Path
     )
     program(programs / "airflow", f"cat '{said}'")
     out = io.StringIO()
-    demo_in(tmp_path, programs, out).run_dag()
+    demo_in(tmp_path, programs, out).run_dag({})
     first, second = out.getvalue().splitlines()
     assert first.endswith(" s    ingest_raw crashes: rows in 3")
     assert second.endswith(" s    error: landed \N{REPLACEMENT CHARACTER}")
@@ -63,7 +63,7 @@ def test_only_the_stages_lines_are_shown_whatever_bytes_they_hold(tmp_path: Path
 def test_a_run_that_failed_names_its_log(tmp_path: Path, programs: Path) -> None:
     program(programs / "airflow", "exit 1")
     with pytest.raises(OpsError, match=r"the run failed.*demo\.log"):
-        demo_in(tmp_path, programs, io.StringIO()).run_dag()
+        demo_in(tmp_path, programs, io.StringIO()).run_dag({})
 
 
 def test_the_runtime_does_not_inherit_pythonpath(tmp_path: Path) -> None:

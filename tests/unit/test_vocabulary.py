@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from stages.datasets import vocabulary
+from stages.datasets.crashes.columns import COUNTS
 from stages.datasets.crashes.curation import severities
 from stages.datasets.values import parse_date, parse_time
 
@@ -18,8 +19,12 @@ from stages.datasets.values import parse_date, parse_time
     [
         ("03/05/2024", date(2024, 3, 5)), ("2024-03-05T00:00:00.000", date(2024, 3, 5)),
         ("2024-03-05", date(2024, 3, 5)),
-        ("02/29/2024", date(2024, 2, 29)), ("02/29/2023", None), ("3/5/2024", None), ("05.03.2024", None), ("", None),
-        ("2024-03-05T08:15:00.000", None), (None, None), (" 03/05/2024 ", date(2024, 3, 5)), ("00/00/0000", None),
+        ("02/29/2024", date(2024, 2, 29)), ("02/29/2023", None), ("05.03.2024", None), ("", None),
+        ("3/5/2024", date(2024, 3, 5)), ("3/5/24", date(2024, 3, 5)), ("13/5/2024", None), ("3/5/124", None),
+        ("2024-03-05 00:00:00", date(2024, 3, 5)), ("2024-03-05T00:00:00.000Z", date(2024, 3, 5)),
+        ("03/05/2024 12:00:00 AM", date(2024, 3, 5)), ("2024-03-05T08:15:00.000", date(2024, 3, 5)),
+        ("2024-03-05T05:00:00.000Z", None), ("2024-03-05T00:00:00-05:00", date(2024, 3, 5)), ("2024-03-05T25:00", None),
+        (None, None), (" 03/05/2024 ", date(2024, 3, 5)), ("00/00/0000", None),
     ],
 )  # fmt: skip
 def test_dates_of_both_forms_are_read(text: str | None, day: date | None) -> None:
@@ -71,16 +76,21 @@ def test_keys_of_spellings_are_steady_and_never_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("killed", "injured", "severity"),
+    ("counts", "severity"),
     [
-        (1, 0, "fatal"), (2, None, "fatal"), (0, 3, "injury"), (0, 0, "property damage"), (0, None, None),
-        (None, 2, None), (None, 0, None), (None, None, None),
+        ({"persons_killed": 1, "persons_injured": 0}, "fatal"), ({"persons_killed": 2}, "fatal"),
+        ({"persons_killed": 0, "persons_injured": 3}, "injury"),
+        ({"persons_killed": 0, "persons_injured": 0}, "property damage"), ({"persons_killed": 0}, None),
+        ({"persons_injured": 2}, None), ({"persons_injured": 0}, None), ({}, None),
+        ({"persons_killed": 0, "persons_injured": 0, "motorists_injured": 1}, "injury"),
+        ({"persons_killed": 0, "persons_injured": 1, "cyclists_killed": 1}, "fatal"),
+        ({"persons_killed": 0, "motorists_injured": 1}, "injury"), ({"pedestrians_killed": 1}, "fatal"),
+        ({"pedestrians_killed": 0, "persons_injured": 0}, None),
     ],
 )  # fmt: skip
-def test_severity_is_unknown_where_the_deciding_count_is(
-    killed: int | None, injured: int | None, severity: str | None
+def test_severity_is_by_the_greater_of_the_persons_and_their_parts(
+    counts: dict[str, int], severity: str | None
 ) -> None:
-    counts = {"persons_killed": killed, "persons_injured": injured}
-    frame = pd.DataFrame({name: pd.Series([count], dtype=pd.ArrowDtype(pa.int16())) for name, count in counts.items()})
+    frame = pd.DataFrame({name: pd.Series([counts.get(name)], dtype=pd.ArrowDtype(pa.int16())) for name in COUNTS})
     found = severities(frame).iloc[0]
     assert (None if pd.isna(found) else found) == severity

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.datasets import vocabulary
-from stages.datasets.crashes.columns import FACTORS, SLOTS, STREETS, TYPES
+from stages.datasets.crashes.columns import FACTORS, ROAD_USERS, SLOTS, STREETS, TYPES
 from stages.errors import ContractError
 from stages.lake.frames import per_value, record_numbers
 
@@ -32,12 +32,21 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def severities(rows: pd.DataFrame) -> pd.Series:
-    """`fatal`, `injury` or `property damage` by the persons' counts; unknown where a count that decides it is."""
-    killed, injured = (rows[name].to_numpy(float, na_value=np.nan) for name in ("persons_killed", "persons_injured"))
+    """`fatal`, `injury` or `property damage`, by the greater of the persons' count and the sum of its parts; unknown
+    where a count that decides it is.
+    """
+    killed, injured = (_casualties(rows, harm) for harm in ("killed", "injured"))
     none_killed = killed == 0
     codes = np.select([killed > 0, none_killed & (injured > 0), none_killed & (injured == 0)], [0, 1, 2], default=-1)
     severity = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8(), mask=codes < 0), SEVERITIES)
     return pd.Series(severity, index=rows.index, dtype=pd.ArrowDtype(severity.type))
+
+
+def _casualties(rows: pd.DataFrame, harm: str) -> np.ndarray:
+    """The greater of the persons' count and the sum of the parts that are known; NaN where neither tells."""
+    persons, *parts = (rows[f"{who}_{harm}"].to_numpy(float, na_value=np.nan) for who in ROAD_USERS)
+    known: np.ndarray = np.sum([np.nan_to_num(part) for part in parts], axis=0)
+    return np.where(known > 0, np.fmax(persons, known), persons)
 
 
 def hours(times: pd.Series) -> pd.Series:

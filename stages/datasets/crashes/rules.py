@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from stages.datasets import vocabulary
 from stages.datasets.crashes.columns import COUNTS, FACTORS, STREETS, TYPES
 from stages.datasets.dataset import Verdict, rule
-from stages.datasets.values import parse_date, parse_time, tidy
+from stages.datasets.values import TIME_FORMS, parse_date, parse_time, tidy
 from stages.lake.frames import distinct, mask, matching, per_value
+from stages.lake.tally import Blank
 
 FIRST_DAY = date(2012, 7, 1)  # the earliest collision that the city publishes
 # No extract is older than the data set's first publication; an earlier time is that of a clock that was reset.
@@ -36,7 +37,10 @@ LONGITUDES = (-74.30, -73.65)
 def identity(rows: pd.DataFrame) -> Verdict:
     """COLLISION_ID is the key: whole and positive, or the row cannot be told from others."""
     text = rows["collision_id"].str.strip()
-    numbers = matching(text, r"^[1-9]\d{0,9}$").astype("int64[pyarrow]")
+    digits = matching(text, r"^[1-9]\d{0,9}$")
+    if digits.isna().any():  # perhaps a program has read them as decimal numbers
+        digits = matching(text.str.replace(r"\.0+$", "", regex=True), r"^[1-9]\d{0,9}$")
+    numbers = digits.astype("int64[pyarrow]")
     sound = numbers.notna().to_numpy(dtype=bool)
     missing = (text.isna() | (text == "")).fillna(True).to_numpy(dtype=bool)
     return Verdict(
@@ -111,20 +115,20 @@ def without_padding(rows: pd.DataFrame) -> Verdict:
     return Verdict({name: per_value(rows[name], tidy, pa.string()) for name in (*STREETS, *FACTORS, *TYPES)})
 
 
-@rule(blanks={"crash_time_unreadable": "not `H:MM` of a day"})
+@rule(blanks={"crash_time_unreadable": Blank("crash_time", TIME_FORMS)})
 def readable_time(rows: pd.DataFrame) -> Verdict:
     """A time that no clock shows is unknown; the collision itself is not in doubt."""
-    times = per_value(rows["crash_time"], parse_time, pa.time32("ms"))
-    unreadable = int((times.isna() & rows["crash_time"].notna()).sum())
-    return Verdict({"crash_time": times}, unknown={"crash_time_unreadable": unreadable})
+    return _read("crash_time", rows["crash_time"], parse_time, pa.time32("ms"), "crash_time_unreadable")
 
 
 @rule(
     blanks={
-        "coordinates_zero": "(0, 0)",
-        "coordinates_malformed": "not numbers, or half a pair",
-        "coordinates_outside_city": (
-            f"outside {LATITUDES[0]}-{LATITUDES[1]} N, {-LONGITUDES[0]:.2f}-{-LONGITUDES[1]:.2f} W"
+        "coordinates_zero": Blank("latitude", "a place other than (0, 0)", limit=0.5),
+        "coordinates_malformed": Blank("latitude", "a pair of numbers"),
+        "coordinates_outside_city": Blank(
+            "latitude",
+            f"degrees, latitude {LATITUDES[0]} to {LATITUDES[1]} and longitude {LONGITUDES[0]:.2f} to"
+            f" {LONGITUDES[1]:.2f} (west is negative)",
         ),
     }
 )
@@ -139,9 +143,9 @@ def coordinates_in_the_city(rows: pd.DataFrame) -> Verdict:
     return Verdict(
         {name: column.where(inside) for name, column in degrees.items()},
         unknown={
-            "coordinates_zero": int(zero.sum()),
-            "coordinates_malformed": int(malformed.sum()),
-            "coordinates_outside_city": int((stated & ~zero & ~malformed & ~inside).sum()),
+            "coordinates_zero": zero,
+            "coordinates_malformed": malformed,
+            "coordinates_outside_city": stated & ~zero & ~malformed & ~inside,
         },
     )
 
@@ -157,36 +161,40 @@ def _degrees(text: pd.Series) -> pd.Series:
 
 def _number(text: str) -> float | None:
     try:
-        number: float = pa.scalar(text).cast(pa.float64()).as_py()
+        number: float = pa.scalar(_DECIMAL_COMMA.sub(r"\1.\2", text)).cast(pa.float64()).as_py()
     except pa.ArrowInvalid:
         return None
     return number
+
+
+_DECIMAL_COMMA = re.compile(r"^(-?[0-9]{1,3}),([0-9]+)$")
 
 
 def _between(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return (values >= bounds[0]) & (values <= bounds[1])
 
 
-@rule(blanks={"borough_not_of_the_city": "none of the five"})
+@rule(blanks={"borough_not_of_the_city": Blank("borough", "one of the five boroughs")})
 def known_borough(rows: pd.DataFrame) -> Verdict:
     """A borough that is none of the five is unknown."""
-    return _read("borough", rows["borough"], vocabulary.borough, "borough_not_of_the_city")
+    return _read("borough", rows["borough"], vocabulary.borough, pa.string(), "borough_not_of_the_city")
 
 
-@rule(blanks={"zip_code_malformed": "not five digits"})
+@rule(blanks={"zip_code_malformed": Blank("zip_code", "five digits, or nine with a hyphen")})
 def sound_zip_code(rows: pd.DataFrame) -> Verdict:
-    """A ZIP code that is not five digits is unknown."""
-    return _read("zip_code", rows["zip_code"], _zip_code, "zip_code_malformed")
+    """A ZIP code that does not begin with five digits is unknown; the four of a ZIP+4 are left out."""
+    return _read("zip_code", rows["zip_code"], _zip_code, pa.string(), "zip_code_malformed")
 
 
 def _zip_code(text: str) -> str | None:
-    return text.strip() if re.fullmatch(r"[0-9]{5}", text.strip()) else None
+    found = re.fullmatch(r"([0-9]{5})(?:\.0+|-[0-9]{4})?", text.strip())
+    return found[1] if found else None
 
 
-def _read(name: str, text: pd.Series, read: Callable[[str], str | None], reason: str) -> Verdict:
-    values = per_value(text, read, pa.string())
+def _read(name: str, text: pd.Series, read: Callable[[str], object], kind: pa.DataType, reason: str) -> Verdict:
+    values = per_value(text, read, kind)
     stated = per_value(text, lambda value: bool(value.strip()), pa.bool_())
-    return Verdict({name: values}, unknown={reason: int((values.isna() & stated).sum())})
+    return Verdict({name: values}, unknown={reason: mask(values.isna() & stated)})
 
 
 ROW_RULES = (identity, possible_date, sound_counts)

@@ -15,15 +15,17 @@ from pathlib import Path
 from stat import S_ISDIR
 
 from stages.errors import ConfigError, ObjectMissing, PreconditionFailed
+from stages.lake import keys
 from stages.lake.store import ANY, ObjectInfo, ObjectStore
 
 
 class FolderStore(ObjectStore):
     """A folder as a bucket.
 
-    A new object is written under `.tmp/` and renamed into place. Its ETag is made of inode, time and size, so that a
-    listing reads no content; to keep it steady, a put of the same content leaves the object as it is. Metadata lies
-    in a hidden file beside the object.
+    A new object is written under `.tmp/` and renamed into place. Its ETag is made of inode, size and the times of the
+    last change of content and of anything else (`cp -p` sets the former back), so that a listing reads no content; to
+    keep it steady, a put of the same content leaves the object as it is. Metadata lies in a hidden file beside the
+    object.
     """
 
     STALE_SECONDS = 24 * 3600
@@ -44,10 +46,12 @@ class FolderStore(ObjectStore):
 
     @staticmethod
     def _metadata_path(path: Path) -> Path:
-        return path.with_name(f".{path.name}.metadata")
+        return path.with_name(
+            f".{keys.safe_name(path.name) if len(path.name) > keys.LONGEST_NAME else path.name}.metadata"
+        )
 
     def _info(self, key: str, stat: os.stat_result) -> ObjectInfo:
-        etag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+        etag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}-{stat.st_size:x}"
         return ObjectInfo(key, stat.st_size, etag, datetime.fromtimestamp(stat.st_mtime, UTC))
 
     def list(self, prefix: str) -> list[ObjectInfo]:
@@ -118,12 +122,11 @@ class FolderStore(ObjectStore):
                     )
                 if info is not None and metadata is None and _same_content(temporary, path):
                     return info.etag
-                stat = temporary.stat()  # a rename keeps inode, time and size, and so the ETag
-                if metadata is not None:
-                    stored = {"etag": self._info(key, stat).etag, "metadata": _lower(metadata)}
-                    self._metadata_path(path).write_text(json.dumps(stored))
                 temporary.replace(path)
-                return self._info(key, stat).etag
+                etag = self._info(key, path.stat()).etag
+                if metadata is not None:
+                    self._metadata_path(path).write_text(json.dumps({"etag": etag, "metadata": _lower(metadata)}))
+                return etag
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -1,4 +1,7 @@
--- The landed files that the warehouse was built from.
-select file, form, rows, quarantined, extracted_at, first_month, last_month
+-- The landed files, and what of each is in the warehouse.
+select
+    file, form, rows, in_warehouse, quarantined, left_in_landing,
+    rows - in_warehouse - quarantined - left_in_landing as superseded,
+    extracted_at, first_month, last_month, removed_at
 from meta_sources
 order by extracted_at, file;

@@ -1,4 +1,4 @@
--- Grain: one row per landed file that the raw layer has read. Times are UTC.
+-- Grain: one row per file that is or was landed and that the raw layer has read. Times are UTC.
 create table meta_sources (
     dataset varchar, -- the dataset
     file varchar, -- its key in the lake
@@ -6,8 +6,11 @@ create table meta_sources (
     form varchar, -- the published form that it was read as
     bytes bigint, -- its size
     rows bigint, -- rows in it, those rejected included
-    quarantined bigint, -- rows that ingest_raw rejected
+    quarantined bigint, -- rows that a stage rejected
+    left_in_landing bigint, -- rows of months that no run has taken in yet
+    in_warehouse bigint, -- rows that the warehouse holds; the others are superseded by newer versions
     extracted_at timestamp, -- its extraction time, which is the version of its records
+    removed_at timestamp, -- when a run found that it is no longer landed; NULL: it is
     first_month varchar, -- first month of its rows, YYYY-MM
     last_month varchar, -- last month of its rows, YYYY-MM
     unknown_columns varchar -- columns that the form does not have; they stay in the raw layer

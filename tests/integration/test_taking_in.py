@@ -1,0 +1,193 @@
+"""What a run takes in of landing, and what becomes of the rows of a file that is gone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from lake import STAGES, Lake, crashes_csv, rows
+
+from stages.lake import keys
+
+EARLY, LATE = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 9, 1, tzinfo=UTC)
+DAY = ("--start=2024-04-10", "--end=2024-04-11", "--take-in=new")
+INJURED = "select sum(persons_injured) from fct_collisions where month(crash_date) = 1"
+STATE = "select file, rows, left_in_landing, in_warehouse from meta_sources order by file"
+
+
+def month(number: int, count: int = 10, injured: int = 0, first: int | None = None) -> str:
+    """Collisions of a month of 2024."""
+    start = 1000 * number if first is None else first
+    day = f"{number:02}/05/2024"
+    return crashes_csv(rows(count, start, CRASH_DATE=day, NUMBER_OF_PERSONS_INJURED=str(injured)))
+
+
+def joined(*files: str) -> str:
+    """Files as one."""
+    header, *_ = files[0].splitlines()
+    return "\n".join([header, *(line for file in files for line in file.splitlines()[1:]), ""])
+
+
+def months_of(lake: Lake, run_id: str, stage: str) -> set[str]:
+    """The months of which a stage of a run left partitions."""
+    manifest = json.loads(lake.store.read(keys.manifest(run_id, stage, "crashes")))
+    return {month for output in manifest["outputs"] if (month := keys.month_of(output["key"]))}
+
+
+def test_a_scheduled_run_takes_in_a_revision_of_any_age(lake: Lake) -> None:
+    for number in (1, 2, 3):
+        lake.land(month(number), f"{number}.csv", EARLY)
+    lake.run()
+    others = lake.listing("_runs/", "landing/", "quarantine/", "warehouse/", keys.sources("crashes"))
+    lake.land(month(1, injured=2), "revised.csv", LATE)
+    log = lake.run(*DAY, "--run-id=daily")
+    assert "ingest_raw crashes: works on 1 months besides: 2024-01" in log
+    assert lake.one(INJURED) == 20
+    for stage in STAGES[:3]:
+        assert months_of(lake, "daily", stage) == {"2024-01"}
+    after = lake.listing("_runs/", "landing/", "quarantine/", "warehouse/", keys.sources("crashes"))
+    assert {key: after[key] for key in others if "2024-01" not in key} == {
+        key: etag for key, etag in others.items() if "2024-01" not in key
+    }
+
+
+def test_a_scheduled_run_without_news_works_on_its_own_month(lake: Lake) -> None:
+    for number in (1, 4):
+        lake.land(month(number), f"{number}.csv", EARLY)
+    lake.run()
+    lake.run(*DAY, "--run-id=daily")
+    assert months_of(lake, "daily", "transform_clean") == {"2024-04"}
+
+
+def test_what_a_manual_run_leaves_in_landing_the_next_scheduled_one_takes_in(lake: Lake) -> None:
+    lake.land(joined(month(1), month(2), month(3)), "quarter.csv", EARLY)
+    log = lake.run("--start=2024-02-10", "--end=2024-02-11")
+    assert "quarter.csv: 20 rows of 2024-01 to 2024-03 stay in landing" in log
+    assert lake.ask(STATE) == [("landing/crashes/quarter.csv", 30, 20, 10)]
+    lake.run(*DAY, "--run-id=daily")
+    assert lake.ask(STATE) == [("landing/crashes/quarter.csv", 30, 0, 30)]
+    assert months_of(lake, "daily", "transform_clean") == {"2024-01", "2024-03"}
+
+
+def test_a_file_landed_again_is_taken_in_whole(lake: Lake) -> None:
+    """Months that only its older content had are emptied."""
+    lake.land(joined(month(1), month(2)), "a.csv", EARLY)
+    lake.run()
+    lake.land(joined(month(2, injured=1), month(3)), "a.csv", LATE)
+    lake.run("--start=2024-03-01", "--end=2024-04-01")
+    assert lake.ask("select month(crash_date), count(*) from fct_collisions group by all order by all") == [
+        (1, 10), (2, 10), (3, 10),
+    ]  # fmt: skip
+    lake.run(*DAY, "--allow-shrink")
+    counts = (
+        "select month(crash_date), count(*), sum(persons_injured)::int from fct_collisions group by all order by all"
+    )
+    assert lake.ask(counts) == [(2, 10, 10), (3, 10, 0)]
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_what_an_unfinished_run_began_the_next_scheduled_one_carries_through(lake: Lake, done: int) -> None:
+    lake.land(month(1), "1.csv", EARLY)
+    lake.run()
+    lake.land(month(1, injured=3), "revised.csv", LATE)
+    lake.run(*DAY, "--run-id=broken", stages=STAGES[:done])
+    lake.run(*DAY, "--run-id=next")
+    assert lake.one(INJURED) == 30
+    lake.run(*DAY, "--run-id=last")
+    assert months_of(lake, "last", "transform_clean") == set()
+
+
+def test_clearing_a_finished_run_does_not_hide_that_it_broke_off(lake: Lake) -> None:
+    """A rerun of the same run that ends early is unfinished, though its first try published."""
+    lake.land(month(1), "1.csv", EARLY)
+    lake.run(*DAY, "--run-id=one")
+    lake.land(month(1, injured=3), "revised.csv", LATE)
+    lake.run(*DAY, "--run-id=one", stages=STAGES[:1])
+    lake.run(*DAY, "--run-id=two")
+    assert lake.one(INJURED) == 30
+
+
+# --- a file that is gone ------------------------------------------------------------------------------
+
+
+def test_a_removed_file_takes_its_rows_along_in_all_its_months(lake: Lake) -> None:
+    lake.land(joined(*(month(number, 100) for number in range(1, 5))), "most.csv", EARLY)
+    lake.land(joined(month(1, 2, first=90001), month(2, 3, first=90101)), "gone.csv", EARLY)
+    lake.run()
+    lake.wipe("landing/crashes/gone.csv")
+    log = lake.run("--start=2024-04-01", "--end=2024-04-02", "--run-id=small")
+    assert (
+        "WARNING: landing/crashes/gone.csv: is no longer landed: this run takes out its 5 rows of 2 months,"
+        " 2024-01 to 2024-02" in log
+    )
+    assert lake.one("select count(*) from fct_collisions") == 400
+    assert lake.ask("select file, in_warehouse, removed_at is not null from meta_sources order by file") == [
+        ("landing/crashes/gone.csv", 0, True),
+        ("landing/crashes/most.csv", 400, False),
+    ]
+    assert lake.ask("select rows from meta_rules where rule = 'landed_file_removed' and run_id = 'small'") == [(5,)]
+    again = lake.run("--start=2024-04-01", "--end=2024-04-02", "--run-id=again")
+    assert "no longer landed" not in again
+    assert months_of(lake, "again", "transform_clean") == {"2024-04"}
+
+
+def test_a_removal_that_broke_off_is_carried_through(lake: Lake) -> None:
+    lake.land(month(4, 100), "most.csv", EARLY)
+    lake.land(month(1, 2), "gone.csv", EARLY)
+    lake.run()
+    lake.wipe("landing/crashes/gone.csv")
+    lake.run("--start=2024-04-01", "--end=2024-04-02", "--run-id=broken", stages=STAGES[:1])
+    lake.run("--start=2024-04-01", "--end=2024-04-02", "--run-id=next")
+    assert lake.one("select count(*) from fct_collisions") == 100
+
+
+def test_a_file_landed_again_after_its_removal_counts_again(lake: Lake) -> None:
+    lake.land(month(4, 100), "most.csv", EARLY)
+    lake.land(month(1, 2), "back.csv", EARLY)
+    lake.run()
+    before = lake.contents()
+    lake.wipe("landing/crashes/back.csv")
+    lake.run()
+    lake.land(month(1, 2), "back.csv", EARLY)
+    lake.run(*DAY)
+    assert lake.contents() == before
+    assert lake.ask("select removed_at from meta_sources") == [(None,), (None,)]
+
+
+def test_a_warehouse_that_shrinks_is_not_published_unless_one_says_so(lake: Lake) -> None:
+    lake.land(month(1, 94), "kept.csv", EARLY)
+    lake.land(joined(month(2, 4), month(3, 2)), "gone.csv", EARLY)
+    lake.run()
+    before = lake.contents()
+    lake.wipe("landing/crashes/gone.csv")
+    lake.run("--run-id=less", stages=STAGES[:3])
+    done = lake.stage("model_analytics", "--run-id=less")
+    assert done.code == 65
+    assert "crashes: 94 rows, 100 in the published warehouse: 6 of gone (2024-02 to 2024-03)" in done.last
+    assert "COLLISIONS_MAX_SHRINK_RATIO=0.05" in done.last
+    assert "--allow-shrink" in done.last
+    assert lake.contents() == before
+    assert lake.stage("model_analytics", "--run-id=less", "--allow-shrink").code == 0
+    assert lake.one("select count(*) from fct_collisions") == 94
+
+
+def test_how_much_a_warehouse_may_lose_is_a_setting(folder_lake: Lake) -> None:
+    folder_lake.land(month(1, 94), "kept.csv", EARLY)
+    folder_lake.land(month(2, 6), "gone.csv", EARLY)
+    folder_lake.run()
+    folder_lake.wipe("landing/crashes/gone.csv")
+    folder_lake.environment["COLLISIONS_MAX_SHRINK_RATIO"] = "0.06"
+    folder_lake.run()
+    assert folder_lake.one("select count(*) from fct_collisions") == 94
+
+
+def test_a_warehouse_published_without_its_record_is_still_compared(folder_lake: Lake) -> None:
+    """Its run's manifest is gone: the published file itself tells its rows."""
+    folder_lake.land(month(1, 50), "kept.csv", EARLY)
+    folder_lake.land(month(2, 50), "gone.csv", EARLY)
+    folder_lake.run("--run-id=first")
+    folder_lake.wipe("landing/crashes/gone.csv", "_runs/")
+    folder_lake.run("--run-id=second", stages=STAGES[:3])
+    done = folder_lake.stage("model_analytics", "--run-id=second")
+    assert (done.code, "50 of gone" in done.last) == (65, True)
