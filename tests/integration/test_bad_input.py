@@ -217,7 +217,11 @@ UNKNOWN = {
     "half a pair": ({"LONGITUDE": ""}, "latitude", "coordinates_malformed"),
     "degrees and minutes": ({"LATITUDE": "40°45'"}, "latitude", "coordinates_malformed"),
     "not a number": ({"LATITUDE": "four"}, "latitude", "coordinates_malformed"),
-    "another state": ({"BOROUGH": "HOBOKEN"}, "borough", "borough_not_of_the_city"),
+    "another state": (
+        {"BOROUGH": "HOBOKEN", "LATITUDE": "", "LONGITUDE": ""},
+        "fct_collisions.borough",
+        "borough_not_of_the_city",
+    ),
     "short ZIP code": ({"ZIP_CODE": "1110"}, "zip_code", "zip_code_malformed"),
 }
 

@@ -22,6 +22,7 @@ from s3_server import S3Server
 
 from stages.datasets.crashes import DATASET
 from stages.lake import keys
+from stages.warehouse.query import ready_queries
 
 Extract = Callable[[str], Path]
 Sample = Callable[..., list[Path]]
@@ -65,6 +66,11 @@ def test_a_month_as_published(folder_lake: Lake, extract: Extract) -> None:
     assert lake.one("select sum(rows) from meta_rules where rule = 'coordinates_zero'") == 20
     assert lake.one("select count(*) from dim_location where latitude = 0 or longitude = 0") == 0
     assert lake.one("select count(*) from fct_collisions join dim_location using (location_key)") == 7659
+    boroughs = lake.ask(ready_queries()["by_borough"][1])
+    stated, filled = (sum(row[column] for row in boroughs) for column in (2, 3))
+    ((missing,),) = [row[1:2] for row in boroughs if row[0] == "not stated"]
+    assert (stated, stated + filled + missing) == (7659 - 2634, 7659)
+    assert missing < 500
     assert lake.ask("select rows_in, rows_out, quarantined, superseded from meta_stages") == [(7659, 7659, 0, 0)] * 4
     check_ledger(lake)
 
@@ -361,6 +367,28 @@ def test_a_landed_file_that_is_taken_away_takes_its_rows_along(lake: Lake) -> No
 
 
 # --- checks, and who can open the file ----------------------------------------------------------------
+
+
+def test_a_stated_borough_far_from_its_point_is_a_warning_with_its_rows(folder_lake: Lake) -> None:
+    """All four have the same point, in Queens."""
+    near, unstated = rows(1), rows(1, 2, BOROUGH="")
+    far = rows(1, 3, BOROUGH="BROOKLYN") + rows(1, 4, BOROUGH="STATEN ISLAND")
+    folder_lake.land(crashes_csv(near + unstated + far), "a.csv", FIRST)
+    log = folder_lake.run()
+    assert "WARNING: check fct_collisions: a stated borough lies within 1 km of the coordinates: rows that fail" in log
+    kept = pq.read_table(
+        pa.BufferReader(folder_lake.store.read("quarantine/checks/collisions_stated_borough_near.parquet"))
+    )
+    assert kept.select(["collision_id", "borough"]).to_pylist() == [
+        {"collision_id": 4, "borough": "Staten Island"},
+        {"collision_id": 3, "borough": "Brooklyn"},
+    ]
+    assert folder_lake.ask("select collision_id, borough, borough_source from fct_collisions order by 1") == [
+        (1, "Queens", "stated"),
+        (2, "Queens", "coordinates"),
+        (3, "Brooklyn", "stated"),
+        (4, "Staten Island", "stated"),
+    ]
 
 
 def test_rows_that_fail_a_check_are_kept_until_a_build_passes_it(lake: Lake) -> None:

@@ -98,14 +98,21 @@ COLUMNS = (
     ),
 )
 
-_BY_SLOT = {*FACTORS, *TYPES}
+_NOT_AS_CLEAN = {*FACTORS, *TYPES, "borough"}
 
 COLLISIONS = Table(
     "collisions",
     "one row per collision and month",
     (
-        *(column for column in COLUMNS if not column.raw_only and column.name not in _BY_SLOT),
+        *(column for column in COLUMNS if not column.raw_only and column.name not in _NOT_AS_CLEAN),
         *PROVENANCE_COLUMNS,
+        Column("borough", pa.string(), "the borough stated, else the one in which the coordinates lie"),
+        Column("borough_source", pa.string(), "where the borough is from: `stated`, `coordinates`, or unknown like it"),
+        Column(
+            "borough_distance_m",
+            pa.int32(),
+            "metres from the coordinates to the borough stated, 0 within it; unknown where either is not stated",
+        ),
         Column("vehicle_count", pa.int8(), "how many of the five slots name a vehicle type or a factor"),
         Column("crash_hour", pa.int8(), "hour of the day, 0-23, New York time"),
         Column("severity", pa.string(), "`fatal`, `injury` or `property damage`; unknown where a deciding count is"),

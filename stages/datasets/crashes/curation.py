@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.datasets import vocabulary
+from stages.datasets.boroughs import NAMES, NONE, of_the_city
 from stages.datasets.crashes.columns import FACTORS, ROAD_USERS, SLOTS, STREETS, TYPES
 from stages.errors import ContractError
 from stages.lake.frames import per_value, record_numbers
 
 MILLISECONDS_PER_HOUR = 3_600_000
 SEVERITIES = ["fatal", "injury", "property damage"]
+SOURCES = ["stated", "coordinates"]
 
 
 def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -24,6 +28,7 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "vehicle_count": np.sum(list(named.values()), axis=0, dtype=np.int8),
         "crash_hour": hours(rows["crash_time"]),
         "severity": severities(rows),
+        **boroughs(rows),
     }
     collisions = rows.drop(columns=[*FACTORS, *TYPES]).assign(**derived)
     found = vehicles(rows, named)
@@ -38,8 +43,7 @@ def severities(rows: pd.DataFrame) -> pd.Series:
     killed, injured = (_casualties(rows, harm) for harm in ("killed", "injured"))
     none_killed = killed == 0
     codes = np.select([killed > 0, none_killed & (injured > 0), none_killed & (injured == 0)], [0, 1, 2], default=-1)
-    severity = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8(), mask=codes < 0), SEVERITIES)
-    return pd.Series(severity, index=rows.index, dtype=pd.ArrowDtype(severity.type))
+    return _named(codes, SEVERITIES, rows.index)
 
 
 def _casualties(rows: pd.DataFrame, harm: str) -> np.ndarray:
@@ -49,11 +53,39 @@ def _casualties(rows: pd.DataFrame, harm: str) -> np.ndarray:
     return np.where(known > 0, np.fmax(persons, known), persons)
 
 
+def boroughs(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """The borough stated, else the one in which the coordinates lie; which of the two; how far off a stated one is."""
+    latitude, longitude = (rows[name].to_numpy(float, na_value=np.nan) for name in ("latitude", "longitude"))
+    stated = per_value(rows["borough"], NAMES.index, pa.int8()).to_numpy(np.int8, na_value=NONE)
+    city = of_the_city()
+    found = city.containing(latitude, longitude)
+    is_stated = stated != NONE
+    comparable = is_stated & ~np.isnan(latitude + longitude)
+    apart = np.flatnonzero(comparable & (found != stated))
+    metres = np.zeros(len(rows), dtype=np.int32)
+    metres[apart] = np.rint(city.metres_from(stated[apart], latitude[apart], longitude[apart]))
+    return {
+        "borough": _named(np.where(is_stated, stated, found), NAMES, rows.index),
+        "borough_source": _named(np.select([is_stated, found != NONE], [0, 1], default=-1), SOURCES, rows.index),
+        "borough_distance_m": _series(pa.array(metres, mask=~comparable), rows.index),
+    }
+
+
+def _named(codes: np.ndarray, names: Sequence[str], index: pd.Index) -> pd.Series:
+    """Text by its position among the names; a negative one is unknown."""
+    positions = pa.array(codes.astype(np.int8), mask=codes < 0)
+    return _series(pa.DictionaryArray.from_arrays(positions, pa.array(names, pa.string())), index)
+
+
+def _series(values: pa.Array, index: pd.Index) -> pd.Series:
+    return pd.Series(values, index=index, dtype=pd.ArrowDtype(values.type))
+
+
 def hours(times: pd.Series) -> pd.Series:
     """Hour of the day, 0-23, New York local time."""
     milliseconds = pc.cast(pa.array(times), pa.int32())
     found = pc.cast(pc.divide(milliseconds, MILLISECONDS_PER_HOUR), pa.int8())
-    return pd.Series(found, index=times.index, dtype=pd.ArrowDtype(pa.int8()))
+    return _series(found, times.index)
 
 
 def named_slots(rows: pd.DataFrame) -> dict[int, np.ndarray]:

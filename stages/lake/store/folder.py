@@ -46,9 +46,8 @@ class FolderStore(ObjectStore):
 
     @staticmethod
     def _metadata_path(path: Path) -> Path:
-        return path.with_name(
-            f".{keys.safe_name(path.name) if len(path.name) > keys.LONGEST_NAME else path.name}.metadata"
-        )
+        name = path.name if len(path.name) <= keys.LONGEST_NAME else keys.safe_name(path.name)
+        return path.with_name(f".{name}.metadata")
 
     def _info(self, key: str, stat: os.stat_result) -> ObjectInfo:
         etag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_ctime_ns:x}-{stat.st_size:x}"

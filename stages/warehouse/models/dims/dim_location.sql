@@ -2,7 +2,7 @@
 create table dim_location as
 select distinct
     location_key, -- derived from the other columns; 0: not stated
-    borough, -- borough, where stated
+    borough, -- the borough stated, else the one in which the coordinates lie
     zip_code, -- five digits, where stated
     on_street_name, -- street on which the collision happened
     cross_street_name, -- nearest cross street

@@ -7,6 +7,8 @@ select
     crash_date, -- day of the collision
     crash_time, -- time of the collision, New York time; NULL where it cannot be read
     crash_hour, -- hour of the day, 0-23, New York time
+    borough, -- the borough stated, else the one in which its coordinates lie
+    borough_source, -- stated or coordinates; NULL where the borough is unknown
     severity, -- fatal, injury or property damage; NULL where a count that decides it is unknown
     vehicle_count, -- how many of the five vehicle slots are named, 0-5
     persons_injured, -- number of persons injured; may exceed the sum of the three groups below
