@@ -5,8 +5,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from collisions_ops.sample import main
+
+from stages.datasets.boroughs import NAMES, of_the_city
 
 Row = dict[str, str]
 
@@ -114,6 +117,17 @@ def test_published_quirks_come_at_about_their_rates(tmp_path: Path) -> None:
     assert sum(row["ON STREET NAME"] != row["ON STREET NAME"].rstrip() for row in rows) > 2000
     assert {"PASSENGER VEHICLE", "Sedan"} <= {row["VEHICLE TYPE CODE 1"] for row in rows}
     assert 0.26 < sum(int(row["NUMBER OF PERSONS INJURED"] or 0) for row in rows) / len(rows) < 0.5
+
+
+def test_coordinates_lie_in_the_borough_that_a_row_states(tmp_path: Path) -> None:
+    rows = records(generate(tmp_path, "--rows=5000", "--start=2024-05-01", "--end=2024-06-01")[0])
+    placed = [row for row in rows if float(row["LATITUDE"] or 0)]
+    latitude, longitude = (np.array([float(row[name]) for row in placed]) for name in ("LATITUDE", "LONGITUDE"))
+    found = [NAMES[number].upper() for number in of_the_city().containing(latitude, longitude)]
+    stated = [(row["BOROUGH"], name) for row, name in zip(placed, found, strict=True) if row["BOROUGH"]]
+    assert len(placed) - len(stated) > 500
+    assert {name for name, _ in stated} == {name.upper() for name in NAMES}
+    assert all(name == lies_in for name, lies_in in stated)
 
 
 def test_demo_holds_every_defect(demo: dict[str, Path]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.datasets.boroughs import NAMES, of_the_city
 from stages.datasets.sampling import Defects, Month, SampleFile, join, morning, pick, revise, spoil, words
 
 FIRST_DAY = date(2012, 7, 1)  # the published files begin here; collision ids count from it
@@ -25,7 +26,7 @@ DAILY_RATE = dict.fromkeys(range(2012, 2020), 600) | {
 WEEKDAY_RATE = np.array([0.99, 1.02, 1.02, 1.03, 1.13, 0.96, 0.85])
 HOUR_RATE = [3, 2, 1.5, 1.3, 1.4, 1.6, 2.3, 3, 5.5, 5.2, 5, 5.2, 5.5, 5.8, 6.8, 6.3, 7.2, 7, 6.4, 5.2, 4.4, 3.8, 3.6, 3]
 
-# borough -> share, (south, north), (west, east), ranges of ZIP codes
+# borough -> share, (south, north), (west, east) of where its crashes are drawn from, ranges of ZIP codes
 BOROUGHS = {
     "BROOKLYN": (0.32, (40.58, 40.73), (-74.02, -73.87), [(11201, 11239)]),
     "QUEENS": (
@@ -132,14 +133,18 @@ def make_places(seed: int, size: int = 250_000) -> pa.Table:
     rng = np.random.default_rng([seed, 1])
     shares, south_north, west_east, zips = zip(*BOROUGHS.values(), strict=True)
     borough = pick(rng, size, shares)
-    south, north = np.array(south_north)[borough].T
-    west, east = np.array(west_east)[borough].T
     codes = [np.concatenate([np.arange(low, high + 1) for low, high in ranges]) for ranges in zips]
     zip_code = np.select([borough == b for b in range(len(codes))], [rng.choice(c, size) for c in codes])
     # Coordinates are published with five or six decimals; a third have fewer figures.
     digits = np.where(rng.random(size) < 0.65, 1e6, 1e5)
-    latitude = pc.cast(pa.array(np.round(rng.uniform(south, north) * digits) / digits), pa.string())
-    longitude = pc.cast(pa.array(np.round(rng.uniform(west, east) * digits) / digits), pa.string())
+    low, high = np.array([south_north, west_east])[:, borough].transpose(2, 0, 1)
+    numbers = np.array([NAMES.index(name.title()) for name in BOROUGHS])[borough]
+    degrees = np.zeros((2, size))
+    left = np.arange(size)
+    while len(left):  # those that have fallen into another borough, or into the water
+        degrees[:, left] = np.round(rng.uniform(low[:, left], high[:, left]) * digits[left]) / digits[left]
+        left = left[of_the_city().containing(*degrees[:, left]) != numbers[left]]
+    latitude, longitude = (pc.cast(pa.array(each), pa.string()) for each in degrees)
     highway = rng.random(size) < 0.12
     streets = STREETS + HIGHWAYS
     street = np.where(highway, len(STREETS) + rng.integers(0, len(HIGHWAYS), size), rng.integers(0, len(STREETS), size))
