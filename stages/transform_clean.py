@@ -33,7 +33,7 @@ NULL_WORD = "null_word"  # the rule that every dataset has
 
 def with_our_names(raw: pa.Table, dataset: Dataset) -> pa.Table:
     """Published column names of any form → ours; raw-only and unknown columns are left out."""
-    form = dataset.form_of(raw.column_names) or next(iter(dataset.forms))
+    form = next(form for form in dataset.forms if dataset.kept(form).keys() <= set(raw.column_names))
     names = dataset.kept(form) | PROVENANCE
     return raw.select(list(names)).rename_columns(list(names.values()))
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import datetime
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -22,6 +23,11 @@ from stages.lake.tally import Blank
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+
+def respelled(name: str) -> str:
+    """What programs make of a published column name: lower case, with `_` for blanks, dots and the like."""
+    return re.sub(r"[\W_]+", "_", name).strip("_").casefold()
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,9 @@ class Dataset:
 
     `key` is a whole number or text, one per record. `parse_date` reads `date` in every published form. Raise `version`
     whenever the same landed rows give other rows than before: what older rules made is then made anew.
+
+    `date_patterns` (form → regular expression) tell the forms apart that name columns crosswise. `other_tables` are
+    those of the same publisher that people take for this one: title → columns that only they have.
     """
 
     name: str
@@ -129,6 +138,8 @@ class Dataset:
     columns: tuple[Column, ...]
     tables: tuple[Table, ...]
     sql: Path | None = None  # a folder with models/ and checks/ of the dataset's own
+    date_patterns: Mapping[str, str] = field(default_factory=dict)
+    other_tables: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Hold the entry to what drivers rely on."""
@@ -155,11 +166,32 @@ class Dataset:
             for form in names
         }
 
+    def matched(self, header: Iterable[str], form: str) -> dict[str, str]:
+        """Which names of a header stand for which of a form's: as published, or else as programs respell them."""
+        names = self.forms[form]
+        found = {name: name for name in header if name in names}
+        others = {respelled(name): name for name in names.keys() - found.keys()}
+        return found | {
+            name: others[respelled(name)] for name in header if name not in found and respelled(name) in others
+        }
+
     def form_of(self, header: Sequence[str]) -> str | None:
-        """The published form that a header has most columns of, or None where it has none of any."""
-        shared = {form: len(names.keys() & set(header)) for form, names in self.forms.items()}
-        form = max(shared, key=lambda name: shared[name])
-        return form if shared[form] else None
+        """The published form that a header has most columns of, or None where it has none of any.
+
+        Forms share most of their names, so those that only one has decide; between equals, names spelled as published.
+        """
+
+        def likeness(form: str) -> tuple[int, int]:
+            matched = self.matched(header, form)
+            return len(set(matched.values())), sum(name == published for name, published in matched.items())
+
+        form = max(self.forms, key=likeness)
+        return form if likeness(form)[0] else None
+
+    def crossed(self, form: str, other: str) -> list[str]:
+        """A form's names, in the file's order, that in another form are those of other columns, once respelled."""
+        theirs = {respelled(name): ours for name, ours in self.forms[other].items()}
+        return [name for name, ours in self.forms[form].items() if theirs.get(respelled(name), ours) != ours]
 
     def published(self, name: str, form: str) -> str:
         """What a form calls one of our columns."""

@@ -8,6 +8,7 @@ import gzip
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from lake import PORTAL, STAGES, Lake, WatchedStore, crashes_csv, failing, rows
@@ -125,6 +126,17 @@ def test_an_odd_file_is_read_whole(folder_lake: Lake, kind: str) -> None:
     folder_lake.run()
     assert folder_lake.ask("select rows_in, rows_out from meta_stages") == [(30, 30)] * 4
     assert folder_lake.one("select count(distinct collision_id) from fct_collisions") == 30
+
+
+def test_the_older_portal_export_says_what_the_portals_does(tmp_path: Path) -> None:
+    older = SOUND.replace("CRASH DATE,CRASH TIME", "DATE,TIME", 1).replace("COLLISION_ID", "UNIQUE KEY", 1)
+    contents = []
+    for name, text in (("portal", SOUND), ("older", older)):
+        lake = Lake(lake=str(tmp_path / name))
+        lake.land(text, "a.csv", NOW)
+        lake.run()
+        contents.append(lake.contents())
+    assert contents[0] == contents[1]
 
 
 def test_unknown_columns_stay_in_raw_and_are_reported(folder_lake: Lake) -> None:

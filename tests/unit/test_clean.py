@@ -54,12 +54,12 @@ def reason(**change: Any) -> str | None:
     return None if done.rejected is None else done.rejected["reason"].iloc[0]
 
 
-def test_both_forms_get_the_same_names() -> None:
+def test_all_forms_get_the_same_names() -> None:
     tables = []
     for names in DATASET.forms.values():
         values = {name: [ours] for name, ours in names.items()} | {"_source": ["s"], "_line": [2], "_extracted_at": [0]}
         tables.append(with_our_names(pa.table(values), DATASET).to_pylist())
-    assert tables[0] == tables[1]
+    assert tables[0] == tables[1] == tables[2]
     assert tables[0][0]["cross_street_name"] == "cross_street_name"
     assert "location" not in tables[0][0]
 

@@ -43,6 +43,27 @@ def test_published_headers_are_known(form: str, names: dict[str, str], ending: s
         assert header.columns == [name.strip('"') for name in columns]
 
 
+OLDER = [{"CRASH DATE": "DATE", "CRASH TIME": "TIME", "COLLISION_ID": "UNIQUE KEY"}.get(name, name) for name in PORTAL]
+
+
+def test_the_older_portal_export_is_a_form_of_its_own() -> None:
+    header = read_header("x", io.BytesIO((",".join(OLDER) + "\n").encode()), DATASET)
+    assert (header.form, header.columns, header.unknown) == ("older portal", OLDER, [])
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"),
+    [
+        ([name for name in OLDER if name != "UNIQUE KEY"], "UNIQUE KEY (read as the older portal form)"),
+        ([name for name in PORTAL if name != "COLLISION_ID"], "COLLISION_ID (read as the portal form)"),
+    ],
+)
+def test_the_names_that_only_one_form_has_decide_between_forms(columns: list[str], missing: str) -> None:
+    with pytest.raises(SourceError) as refused:
+        read_header("x", io.BytesIO((",".join(columns) + "\n").encode()), DATASET)
+    assert str(refused.value) == f"x, line 1: required columns are missing: {missing}"
+
+
 def test_unknown_columns_are_reported() -> None:
     header = read_header("x", io.BytesIO((",".join(PORTAL) + ",WEATHER\n").encode()), DATASET)
     assert header.unknown == ["WEATHER"]

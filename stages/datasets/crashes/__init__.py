@@ -1,6 +1,6 @@
 """Crashes (h9gi-nx95): one row per police-reported collision."""
 
-from stages.datasets.crashes.columns import COLLISION_VEHICLES, COLLISIONS, COLUMNS
+from stages.datasets.crashes.columns import COLLISION_VEHICLES, COLLISIONS, COLUMNS, DATE_PATTERNS, OTHER_TABLES
 from stages.datasets.dataset import Dataset
 from stages.datasets.values import parse_date
 
@@ -14,4 +14,6 @@ DATASET = Dataset(
     parse_date=parse_date,
     columns=COLUMNS,
     tables=(COLLISIONS, COLLISION_VEHICLES),
+    date_patterns=DATE_PATTERNS,
+    other_tables=OTHER_TABLES,
 )

@@ -2,7 +2,7 @@
 
 The portal's CSV and the API's name the columns differently, and name two of the street columns crosswise: the API's
 `off_street_name` is the portal's CROSS STREET NAME (the nearest cross street), its `cross_street_name` the portal's OFF
-STREET NAME (an address).
+STREET NAME (an address). Until about 2019 the portal had other names for three columns.
 """
 
 from __future__ import annotations
@@ -19,23 +19,33 @@ FACTORS = [f"contributing_factor_{slot}" for slot in SLOTS]
 TYPES = [f"vehicle_type_{slot}" for slot in SLOTS]
 
 
-def _published(portal: str, api: str) -> dict[str, str]:
-    return {"portal": portal, "API": api}
+DATE_PATTERNS = {
+    "portal": r"\d{1,2}/\d{1,2}/\d{4}",
+    "API": r"\d{4}-\d{2}-\d{2}T[\d:.]+",
+    "older portal": r"\d{1,2}/\d{1,2}/\d{4}",
+}
 
 
-_DATE = Column("crash_date", pa.date32(), "day of the collision", _published("CRASH DATE", "crash_date"))
+def _published(portal: str, api: str, older: str | None = None) -> dict[str, str]:
+    return {"portal": portal, "API": api, "older portal": older or portal}
+
+
+_DATE = Column("crash_date", pa.date32(), "day of the collision", _published("CRASH DATE", "crash_date", "DATE"))
 _ID = Column(
     "collision_id",
     pa.int64(),
     "the city's number of the collision: the key",
-    _published("COLLISION_ID", "collision_id"),
+    _published("COLLISION_ID", "collision_id", "UNIQUE KEY"),
     repeats=False,
 )
 
 COLUMNS = (
     _DATE,
     Column(
-        "crash_time", pa.time32("ms"), "time of the collision, New York time", _published("CRASH TIME", "crash_time")
+        "crash_time",
+        pa.time32("ms"),
+        "time of the collision, New York time",
+        _published("CRASH TIME", "crash_time", "TIME"),
     ),
     Column("borough", pa.string(), "one of the five boroughs, where stated", _published("BOROUGH", "borough")),
     Column("zip_code", pa.string(), "five digits, where stated", _published("ZIP CODE", "zip_code")),
@@ -136,3 +146,16 @@ COLLISION_VEHICLES = Table(
         Column("factor_group", pa.string(), "group of the standard contributing factor"),
     ),
 )
+
+# The city's tables of the vehicles and persons in the same collisions, and columns that only they have: their files get
+# among those of crashes.
+OTHER_TABLES = {
+    "Vehicles table (bm4k-52h4)": (
+        *("STATE_REGISTRATION", "VEHICLE_TYPE", "VEHICLE_MAKE", "VEHICLE_MODEL", "VEHICLE_YEAR", "TRAVEL_DIRECTION"),
+        *("VEHICLE_OCCUPANTS", "DRIVER_SEX", "DRIVER_LICENSE_STATUS", "PRE_CRASH", "POINT_OF_IMPACT", "VEHICLE_DAMAGE"),
+    ),
+    "Persons table (f55k-p6yu)": (
+        *("PERSON_ID", "PERSON_TYPE", "PERSON_INJURY", "PERSON_AGE", "PERSON_SEX", "EJECTION", "EMOTIONAL_STATUS"),
+        *("BODILY_INJURY", "POSITION_IN_VEHICLE", "SAFETY_EQUIPMENT", "PED_LOCATION", "PED_ACTION", "PED_ROLE"),
+    ),
+}
