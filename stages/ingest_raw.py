@@ -32,7 +32,9 @@ from stages.lake.scope import month_code, month_name, spans
 from stages.lake.sources import Source, load_sources, save_sources
 from stages.lake.store import ObjectInfo
 from stages.lake.tally import EXAMPLES, ROW
-from stages.landing.csv_file import BLOCK_BYTES, Block, Header, Reject, Rows, read_blocks, read_header, read_rows
+from stages.landing.content import opened
+from stages.landing.csv_file import BLOCK_BYTES, Block, Reject, Rows, read_blocks, read_rows
+from stages.landing.header import Header, read_header
 from stages.logs import log, progress
 from stages.parallel import parallel
 
@@ -71,7 +73,7 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
     rejects: list[Reject] = []
     counts: dict[str, int] = defaultdict(int)
     with job.store.local(source.key) as path:
-        with path.open("rb") as content:
+        with opened(source.key, path) as content:
             header = read_header(source.key, content, dataset)
         date_column = dataset.published(dataset.date, header.form)
 
@@ -80,7 +82,9 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
             split, undated = split_by_month(rows, date_column, dataset)
             return split, rows.rejects + undated
 
-        blocks = progress(read_blocks(path, header), source.size // BLOCK_BYTES + 1, f"read {source.name}", "block")
+        blocks = progress(
+            read_blocks(source.key, path, header), source.size // BLOCK_BYTES + 1, f"read {source.name}", "block"
+        )
         for split, bad in parallel(read, blocks):
             rejects += bad
             for month, table in split.items():
@@ -100,7 +104,7 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
 
 def _describe(source: Source, header: Header, counts: dict[str, int], rejects: list[Reject]) -> None:
     reasons = Counter(reject.reason for reject in rejects)
-    source.form, source.unknown_columns = header.form, header.unknown
+    source.form, source.unknown_columns = header.found, header.unknown
     source.months, source.quarantined = dict(sorted(counts.items())), dict(sorted(reasons.items()))
     source.rows = sum(counts.values()) + len(rejects)
     if header.unknown:
@@ -139,8 +143,8 @@ def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, So
     found: dict[str, Source] = {}
     for info in job.store.list(prefix):
         name = info.key.removeprefix(prefix)
-        if not name.lower().endswith(".csv"):
-            log.warning("%s: not a .csv file; left alone", info.key)
+        if not keys.is_csv(name):
+            log.warning("%s: not a .csv or .csv.gz file; left alone", info.key)
             continue
         name = keys.safe_name(name.removesuffix(".csv"))
         if name in found:
@@ -225,7 +229,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
         job = raw.job
         landing = job.store.describe(keys.landing(dataset.name))
         if nothing_landed or known:
-            raise DataError(f"{job.what}: nothing is landed: {landing} holds no .csv file; land one there")
+            raise DataError(f"{job.what}: nothing is landed: {landing} holds no .csv or .csv.gz file; land one there")
         log.info("%s: nothing is landed in %s", job.what, landing)
         job.finish(Ledger())
 

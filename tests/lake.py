@@ -247,10 +247,10 @@ def rows(count: int, first: int = 1, **changes: str) -> list[dict[str, str]]:
     return [ROW | {"COLLISION_ID": str(first + number)} | changed for number in range(count)]
 
 
-def crashes_csv(records: Sequence[dict[str, str]], columns: Sequence[str] = tuple(PORTAL)) -> str:
+def crashes_csv(records: Sequence[dict[str, str]], columns: Sequence[str] = tuple(PORTAL), separator: str = ",") -> str:
     """The records as the portal's CSV."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n", delimiter=separator)
     writer.writeheader()
     writer.writerows(records)
     return text.getvalue()

@@ -16,6 +16,11 @@ def landing(dataset: str) -> str:
     return f"landing/{dataset}/"
 
 
+def is_csv(name: str) -> bool:
+    """Whether a landed file's name says that it is a CSV, compressed or not; other files are left alone."""
+    return name.lower().endswith((".csv", ".csv.gz"))
+
+
 def layer(name: str, table: str) -> str:
     """Prefix of a table's month partitions in the layer `raw`, `clean` or `curated`."""
     return f"{name}/{table}/"

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from stages.datasets.dataset import Dataset
 from stages.errors import SourceError
-from stages.lake.sources import PROVENANCE
+from stages.landing.content import opened
+from stages.landing.header import Header
 
 BLOCK_BYTES = 16 << 20
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
@@ -29,35 +29,6 @@ REJECTS = {  # why a record is not a row, whatever the dataset
     "malformed_quoting": "the record's quotes do not match, or only with those of a later record",
     "wrong_number_of_fields": "more or fewer fields than the header",
 }
-OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "gzip-compressed",
-    b"PAR1": "parquet",
-    b"%PDF": "a PDF",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-    b"<": "HTML or XML, perhaps an error page",
-    b"{": "JSON, perhaps an error message",
-    b"[": "JSON",
-}
-
-
-@dataclass(frozen=True)
-class Header:
-    """The first line: column names as published, and where the rows begin (byte offset).
-
-    `coded` are the columns whose values repeat; `unknown` those that the form does not have.
-    """
-
-    columns: list[str]
-    form: str
-    unknown: list[str]
-    coded: frozenset[str]
-    offset: int
-
-    def type_of(self, column: str) -> pa.DataType:
-        """How a column's text is held in memory."""
-        return pa.dictionary(pa.int32(), pa.string()) if column in self.coded else pa.string()
 
 
 @dataclass(frozen=True)
@@ -87,64 +58,31 @@ class Rows:
     rejects: list[Reject] = field(default_factory=list)
 
 
-def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
-    """Read and check the first line; raises SourceError where the file is empty, no CSV, or lacks a column."""
-    first = content.readline(1 << 20)
-    if not first.strip():
-        rest = first + content.read(1)
-        raise SourceError(
-            source, None if not rest else 1, "the file is empty" if not rest else "no header in the first line"
-        )
-    for magic, what in OTHER_FORMATS.items():
-        if first.startswith(magic):
-            raise SourceError(source, None, f"is not CSV: it looks like {what}; land the CSV as published")
-    if b"\0" in first:
-        raise SourceError(source, 1, "is not CSV: it holds NUL bytes")
-    try:
-        columns = [name.strip() for name in next(csv.reader([first.decode("utf-8-sig")]))]
-    except UnicodeDecodeError:
-        raise SourceError(source, 1, "is not UTF-8 text; convert it (iconv -t UTF-8) and land it again") from None
-    except csv.Error as error:
-        raise SourceError(source, 1, f"is not CSV: {error}") from None
-    form = dataset.form_of(columns)
-    if form is None:
-        seen = ", ".join(columns[:5])[:120]
-        raise SourceError(
-            source,
-            1,
-            f"not a {dataset.name} file: none of its {len(columns)} columns ({seen} …) is a published one",
-        )
-    names = dataset.forms[form]
-    missing = [name for name in dataset.kept(form) if name not in columns]
-    if missing:
-        raise SourceError(source, 1, f"required columns are missing: {', '.join(missing)} (read as the {form} form)")
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if twice:
-        raise SourceError(source, 1, f"duplicate columns: {', '.join(twice)}")
-    ours = sorted(PROVENANCE.keys() & set(columns))
-    if ours:
-        raise SourceError(source, 1, f"columns have names of the raw layer's own: {', '.join(ours)}; rename them")
-    coded = frozenset(columns) - dataset.unrepeated
-    return Header(columns, form, [name for name in columns if name not in names], coded, len(first))
-
-
-def read_blocks(path: Path, header: Header, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Cut the file behind its header into blocks that end with a record."""
-    line, rest = 2, b""
-    with path.open("rb") as content:
+def read_blocks(source: str, path: Path, header: Header, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Cut the file behind its header into blocks that end with a record; their lines end in LF, or CRLF."""
+    line, rest = header.line + 1, b""
+    with opened(source, path) as content:
         content.seek(header.offset)
         while True:
-            more = content.read(block_bytes)
+            more = _read_lf(content, block_bytes) if header.carriage_returns else content.read(block_bytes)
             data = rest + more
             if not more:
                 if data:
                     yield Block(data, line, last=True)
                 return
-            cut = _record_end(data, len(header.columns))
+            cut = _record_end(data, header)
             if cut:
                 yield Block(data[:cut], line, last=False)
                 line += _count(data, b"\n", cut)
             rest = data[cut:]
+
+
+def _read_lf(content: BinaryIO, size: int) -> bytes:
+    """The next bytes of a file whose lines end in CR, with LF in place of it."""
+    data = content.read(size)
+    while data.endswith(b"\r") and (more := content.read(1)):  # of a CRLF, perhaps
+        data += more
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _count(data: bytes, byte: bytes, end: int = -1) -> int:
@@ -152,7 +90,7 @@ def _count(data: bytes, byte: bytes, end: int = -1) -> int:
     return int(np.count_nonzero(np.frombuffer(data, np.uint8, end) == byte[0]))
 
 
-def _record_end(data: bytes, width: int) -> int:
+def _record_end(data: bytes, header: Header) -> int:
     """Offset behind the last line break that ends a record; 0 where there is none.
 
     Usually that is a line break behind an even number of quotes and a sound record. Where the last few lines have none
@@ -163,18 +101,18 @@ def _record_end(data: bytes, width: int) -> int:
     for _ in range(RECORD_LINES):
         if not cut:
             break
-        if quotes % 2 == 0 and _ends_record(data, cut, width):
+        if quotes % 2 == 0 and _ends_record(data, cut, header):
             return cut
         end, cut = cut, data.rfind(b"\n", 0, cut - 1) + 1
         quotes -= data.count(b'"', cut, end)
     lines = [line + "\n" for line in data.decode("latin-1").split("\n")]
     at = 0
     while at + RECORD_LINES < len(lines):
-        at += _record(lines, at, width)[1]
+        at += _record(lines, at, header)[1]
     return sum(map(len, lines[:at]))
 
 
-def _ends_record(data: bytes, end: int, width: int) -> bool:
+def _ends_record(data: bytes, end: int, header: Header) -> bool:
     """Whether the last few lines before `end` hold a sound record that ends there: behind a stray quote the number of
     quotes is even inside a value.
     """
@@ -185,8 +123,8 @@ def _ends_record(data: bytes, end: int, width: int) -> bool:
         start = data.rfind(b"\n", 0, end - 1) + 1
         lines.insert(0, data[start:end].decode("latin-1"))
         end = start
-        fields, height, problem = _record(lines, 0, width)
-        if not problem and (height, len(fields)) == (len(lines), width):
+        fields, height, problem = _record(lines, 0, header)
+        if not problem and (height, len(fields)) == (len(lines), len(header.columns)):
             return True
     return False
 
@@ -196,7 +134,23 @@ def read_rows(source: str, header: Header, block: Block) -> Rows:
     if b"\0" in block.data:
         line = block.first_line + block.data.count(b"\n", 0, block.data.index(b"\0"))
         raise SourceError(source, line, "holds NUL bytes: it is not text, or was damaged in transit; fetch it again")
-    return _read_sound(header, block) or _read_carefully(source, header, block)
+    rows = _read_sound(header, block) or _read_carefully(source, header, block)
+    return _without_empty(source, header, rows) if header.empty else rows
+
+
+def _without_empty(source: str, header: Header, rows: Rows) -> Rows:
+    """The rows without the columns that must be empty; raises SourceError where one is not."""
+    for name in header.empty:
+        stated = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(rows.table[name].cast(pa.string())), ""), False)
+        at = pc.index(stated, True).as_py()
+        if at >= 0:
+            value = rows.table[name][at].as_py()
+            raise SourceError(
+                source,
+                int(rows.lines[at]),
+                f"the {name} has no name in the header, but holds {value!r}; name it or empty it",
+            )
+    return Rows(rows.table.drop_columns(list(header.empty)), rows.lines, rows.rejects)
 
 
 def _read_sound(header: Header, block: Block) -> Rows | None:
@@ -209,7 +163,7 @@ def _read_sound(header: Header, block: Block) -> Rows | None:
             read_options=pa.csv.ReadOptions(
                 column_names=header.columns, use_threads=False, block_size=len(block.data) + 1
             ),
-            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+            parse_options=pa.csv.ParseOptions(delimiter=header.separator, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
                 column_types={name: header.type_of(name) for name in header.columns},
                 null_values=[""],
@@ -219,15 +173,17 @@ def _read_sound(header: Header, block: Block) -> Rows | None:
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows and not _ends_record(block.data, len(block.data), len(header.columns)):
+    if table.num_rows and not _ends_record(block.data, len(block.data), header):
         return None  # a quote that nothing closes, say, after another such
     physical = _count(block.data, b"\n") + (not block.data.endswith(b"\n"))
     heights = np.ones(table.num_rows, dtype=np.int64)
     if physical != table.num_rows:
         for column in table.columns:
             text = column.cast(pa.string())
-            breaks, commas = (pc.fill_null(pc.count_substring(text, sign), 0).to_numpy() for sign in "\n,")
-            if _holds_a_record(breaks, commas, len(header.columns)).any():
+            breaks, separators = (
+                pc.fill_null(pc.count_substring(text, sign), 0).to_numpy() for sign in ("\n", header.separator)
+            )
+            if _holds_a_record(breaks, separators, len(header.columns)).any():
                 return None
             heights += breaks
         if heights.sum() != physical:
@@ -248,7 +204,7 @@ def _read_carefully(source: str, header: Header, block: Block) -> Rows:
         if not lines[at].strip("\r\n"):
             at += 1
             continue
-        fields, height, problem = _record(lines, at, len(header.columns))
+        fields, height, problem = _record(lines, at, header)
         ends_the_file = block.last and at + height == len(lines) and not lines[-1].endswith("\n")
         if ends_the_file and (problem or len(fields) < len(header.columns)):
             raise SourceError(
@@ -286,29 +242,32 @@ def _decoded(source: str, block: Block) -> list[str]:
     return decoded
 
 
-def _record(lines: list[str], at: int, width: int) -> tuple[list[str], int, str]:
+def _record(lines: list[str], at: int, header: Header) -> tuple[list[str], int, str]:
     """The record that starts at line `at`: its fields, how many lines it takes, and what is wrong with it, if anything.
 
     Text behind a closing quote belongs to the field, as Arrow has it too, unless a quote was left open before.
     """
     given = lines[at : at + RECORD_LINES]
+    width = len(header.columns)
     for strict in (True, False):
-        reader = csv.reader([*given, ""], strict=strict)  # a record that takes the last, empty one has no end
+        reader = csv.reader(
+            [*given, ""], strict=strict, delimiter=header.separator
+        )  # a record that takes the last, empty one has no end
         try:
             fields = next(reader)
         except csv.Error:
             continue
         height = reader.line_num
-        if any(_holds_a_record(value.count("\n"), value.count(","), width) for value in fields):
+        if any(_holds_a_record(value.count("\n"), value.count(header.separator), width) for value in fields):
             continue
         if height <= len(given) and (strict or height == 1 or len(fields) == width):
             return fields, height, ""
     return [], 1, "malformed_quoting"
 
 
-def _holds_a_record(breaks: Any, commas: Any, width: int) -> Any:
-    """Whether a value of so many line breaks and commas has swallowed a record's end and the beginning of another.
+def _holds_a_record(breaks: Any, separators: Any, width: int) -> Any:
+    """Whether a value of so many line breaks and separators has swallowed a record's end and the beginning of another.
 
     That is what lies between two stray quotes in the same column: the numbers of fields and quotes are right.
     """
-    return (breaks > 0) & (commas >= width - 1)
+    return (breaks > 0) & (separators >= width - 1)

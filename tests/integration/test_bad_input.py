@@ -7,6 +7,7 @@ import errno
 import gzip
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,9 +27,27 @@ ROW = SOUND.splitlines()[1]
 BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "empty": ("", "the file is empty"),
     "blank lines only": ("\n\n\n", "line 1: no header in the first line"),
-    "no header": (SOUND.partition("\n")[2], "line 1: not a crashes file"),
-    "header without commas": ("CRASH DATE;CRASH TIME;BOROUGH\n1;2;3\n", "line 1: not a crashes file"),
-    "another table": ("UNIQUE_ID,PERSON_ID,PERSON_AGE\n1,2,3\n", "line 1: not a crashes file: none of its 3 columns"),
+    "no header": (
+        SOUND.partition("\n")[2],
+        "line 1: is a row, not a header (03/05/2024, 8:15, QUEENS, 11101, 40.75 …); put the published header above it",
+    ),
+    "lines above the header": (
+        "Motor Vehicle Collisions\n\n" + SOUND,
+        "line 1: is not the header, which is line 3; delete what stands above that",
+    ),
+    "another separator": (
+        "CRASH DATE|CRASH TIME|BOROUGH\n1|2|3\n",
+        "line 1: not a crashes file: none of its 1 columns",
+    ),
+    "another table": ("CITY,STATE,TOTAL\nNew York,NY,3\n", "line 1: not a crashes file: none of its 3 columns (CITY,"),
+    "the city's vehicles": (
+        "UNIQUE_ID,COLLISION_ID,CRASH_DATE,CRASH_TIME,VEHICLE_ID,STATE_REGISTRATION,VEHICLE_TYPE,VEHICLE_MAKE\n",
+        "line 1: not a crashes file: it looks like the city's Vehicles table (bm4k-52h4); take it out of this folder",
+    ),
+    "the city's persons": (
+        "unique_id,collision_id,crash_date,crash_time,person_id,person_type,person_injury,vehicle_id,person_age\n",
+        "line 1: not a crashes file: it looks like the city's Persons table (f55k-p6yu); take it out of this folder",
+    ),
     "column missing": (
         crashes_csv(rows(3), [name for name in COLUMNS if name != "COLLISION_ID"]),
         "line 1: required columns are missing: COLLISION_ID (read as the portal form)",
@@ -48,7 +67,11 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "NUL bytes in a row": (SOUND.replace("MAIN", "MA\0IN", 1), "line 2: holds NUL bytes"),
     "NUL bytes at the end": (SOUND + "\0" * 4096, "line 32: holds NUL bytes"),
     "NUL bytes in the header": (SOUND.replace("BOROUGH", "BORO\0UGH"), "line 1: is not CSV: it holds NUL bytes"),
-    "gzip": (gzip.compress(SOUND.encode()), "is not CSV: it looks like gzip-compressed"),
+    "gzip, cut": (gzip.compress(SOUND.encode())[:-20], "the file is truncated: its gzip data end too soon"),
+    "gzip, damaged": (gzip.compress(SOUND.encode())[:-8] + b"x" * 8, "is damaged: its gzip data cannot be unpacked"),
+    "gzip of a cut file": (gzip.compress(SOUND[:-20].encode()), "line 31: the file is truncated"),
+    "gzip of a PDF": (gzip.compress(b"%PDF-1.7\n"), "is not CSV: it looks like a PDF"),
+    "gzip twice": (gzip.compress(gzip.compress(SOUND.encode())), "is not CSV: it looks like gzip"),
     "zip": (b"PK\x03\x04" + b"\x00" * 100, "is not CSV: it looks like a zip archive"),
     "parquet": (b"PAR1" + b"\x00" * 100, "is not CSV: it looks like parquet"),
     "PDF": (b"%PDF-1.7\n", "is not CSV: it looks like a PDF"),
@@ -58,7 +81,10 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
         "is not CSV: it looks like JSON",
     ),
     "JSON": ('[{"crash_date": "2024-03-05"}]\n', "is not CSV: it looks like JSON"),
-    "carriage returns alone": (SOUND.replace("\n", "\r"), "line 1: "),
+    "a value below no name": (
+        SOUND.replace("\n", ",,\n").replace("Sedan,,,,,,", "Sedan,,,,,,x", 3).replace("x", "", 2),
+        "line 4: the column 31 has no name in the header, but holds 'x'; name it or empty it",
+    ),
     "random bytes": (bytes(range(1, 256)) * 100, "line 1: "),
     "one endless line": ("x" * 3_000_000, "line 1: "),
 }
@@ -104,7 +130,7 @@ def test_a_bad_file_leaves_the_published_warehouse_as_it_is(folder_lake: Lake) -
 # --- files that are odd, but sound ------------------------------------------------------------------
 
 
-ODD_FILES = {
+ODD_FILES: dict[str, bytes | str] = {
     "CRLF": SOUND.replace("\n", "\r\n"),
     "byte order mark": "\ufeff" + SOUND,
     "no final newline": SOUND.rstrip("\n"),
@@ -117,6 +143,23 @@ ODD_FILES = {
     "columns in another order": crashes_csv(rows(30), COLUMNS[::-1]),
     "without the optional LOCATION": crashes_csv(rows(30), [name for name in COLUMNS if name != "LOCATION"]),
     "blanks around the header's names": SOUND.replace("BOROUGH", " BOROUGH ", 1),
+    "semicolons": crashes_csv(rows(30), separator=";"),
+    "tabs": crashes_csv(rows(30), separator="\t"),
+    "carriage returns alone": SOUND.replace("\n", "\r"),
+    "carriage returns twice": SOUND.replace("\n", "\r\r\n"),
+    "gzip": gzip.compress(SOUND.encode()),
+    "gzip in two parts": gzip.compress(SOUND[:999].encode()) + gzip.compress(SOUND[999:].encode()),
+    "Excel's first line": "sep=,\n" + SOUND,
+    "Excel's first line, semicolons": ("\ufeffsep=;\n" + crashes_csv(rows(30), separator=";")).replace("\n", "\r\n"),
+    "Excel's first line, quoted": '"sep=,"\n' + SOUND,
+    "empty columns at the end": SOUND.replace("\n", ",,,\n"),
+    "blanks in empty columns at the end": SOUND.replace("\n", ",, ,\n").replace(",, ,", ",,,", 1),
+    "a column of row numbers": "".join(f"{n or ''},{line}\n" for n, line in enumerate(SOUND.splitlines())),
+    "names in lower case with _": SOUND.replace(HEADER, HEADER.lower().replace(" ", "_")),
+    "names with dots": SOUND.replace(HEADER, HEADER.replace(" ", ".").title()),
+    "all at once": gzip.compress(
+        ("sep=;\r" + crashes_csv(rows(30), separator=";").replace("\n", ";;\r").replace("CRASH ", "crash.")).encode()
+    ),
 }
 
 
@@ -126,6 +169,55 @@ def test_an_odd_file_is_read_whole(folder_lake: Lake, kind: str) -> None:
     folder_lake.run()
     assert folder_lake.ask("select rows_in, rows_out from meta_stages") == [(30, 30)] * 4
     assert folder_lake.one("select count(distinct collision_id) from fct_collisions") == 30
+
+
+def test_what_was_found_is_told_in_words(folder_lake: Lake) -> None:
+    snake = SOUND.replace(HEADER, HEADER.lower().replace(" ", "_"))
+    found: dict[str, tuple[bytes | str, str]] = {
+        "plain": (SOUND, "portal"),
+        "snake": (snake, "portal, columns respelled"),
+        "semicolons": (crashes_csv(rows(3), separator=";"), "portal, separated by semicolons"),
+        "mac": (SOUND.replace("\n", "\r"), "portal, lines ending in CR"),
+        "zipped": (gzip.compress(SOUND.encode()), "portal, gzip"),
+        "excel": ("sep=,\n" + SOUND.replace("\n", ",,\n"), "portal, Excel's sep= line above, 2 empty columns left out"),
+    }
+    for name, (content, _) in found.items():
+        folder_lake.land(content, f"{name}.csv", NOW)
+    folder_lake.run()
+    told = dict(folder_lake.ask("select file, form from meta_sources"))
+    assert told == {f"landing/crashes/{name}.csv": form for name, (_, form) in found.items()}
+
+
+WRITTEN: dict[
+    str, tuple[Callable[[str], bytes | str], int]
+] = {  # how a file is written → where its 11th row is told to be
+    "gzip": (lambda text: gzip.compress(text.encode()), 12),
+    "carriage returns alone": (lambda text: text.replace("\n", "\r"), 12),
+    "Excel's first line": (lambda text: "sep=,\n" + text, 13),
+    "Excel's first line and carriage returns": (lambda text: "sep=,\r" + text.replace("\n", "\r"), 13),
+    "empty columns at the end": (lambda text: text.replace("\n", ",,\n"), 12),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (ROW.replace("MAIN", '"MAIN'), "malformed_quoting"),
+        ("--- end of page 1 ---", "wrong_number_of_fields"),
+        (ROW.replace("03/05/2024", "soon"), "crash_date_unreadable"),
+    ],
+)
+def test_a_bad_row_has_its_line_however_the_file_is_written(
+    folder_lake: Lake, kind: str, row: str, reason: str
+) -> None:
+    written, at = WRITTEN[kind]
+    lines = SOUND.splitlines()
+    folder_lake.land(written("\n".join([*lines[:11], row, *lines[11:], ""])), "a.csv", NOW)
+    folder_lake.run()
+    (found,) = folder_lake.quarantined("ingest_raw")
+    assert (found["line"], found["reason"]) == (at, reason)
+    assert folder_lake.one("select count(*) from fct_collisions") == 30
 
 
 def test_the_older_portal_export_says_what_the_portals_does(tmp_path: Path) -> None:
@@ -321,10 +413,10 @@ def test_nothing_landed_is_an_error(lake: Lake) -> None:
 
 def test_other_files_in_the_landing_are_left_alone(folder_lake: Lake) -> None:
     folder_lake.land(SOUND, "good.csv")
-    for name in ("README.txt", "crashes.csv.part", "crashes.xlsx", "csv"):
+    for name in ("README.txt", "crashes.csv.part", "crashes.xlsx", "csv", "crashes.gz", "crashes.csv.zip"):
         folder_lake.land(b"\x00", name)
     log = folder_lake.run()
-    assert "WARNING: landing/crashes/README.txt: not a .csv file; left alone" in log
+    assert "WARNING: landing/crashes/README.txt: not a .csv or .csv.gz file; left alone" in log
     assert folder_lake.one("select count(*) from meta_sources") == 1
 
 
@@ -340,6 +432,8 @@ def test_names_of_any_kind_are_kept_apart(folder_lake: Lake) -> None:
         "a.csv.csv",
         "a.csv",
         "a.CSV",
+        "a.csv.gz",
+        "a.CSV.GZ",
     ]
     for number, name in enumerate(names):
         folder_lake.land(crashes_csv(rows(2, 10 * number + 1)), name)

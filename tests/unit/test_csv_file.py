@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from stages.datasets.crashes import DATASET
 from stages.errors import SourceError
 from stages.ingest_raw import split_by_month
 from stages.landing import csv_file
-from stages.landing.csv_file import Block, Header, Rows, read_blocks, read_header, read_rows
+from stages.landing.csv_file import Block, Rows, read_blocks, read_rows
+from stages.landing.header import Header, read_header
 
 COLUMNS = ["a", "b", "c"]
 HEADER = Header(COLUMNS, "portal", [], frozenset(COLUMNS), 6)
@@ -38,7 +41,7 @@ def told(read: Rows | None) -> tuple[list[dict[str, str]], list[int], list[tuple
 def test_published_headers_are_known(form: str, names: dict[str, str], ending: str, start: str) -> None:
     for columns in (list(names), [f'"{name}"' for name in names], list(names)[::-1]):
         first = (start + ",".join(columns) + ending).encode()
-        header = read_header("x", io.BytesIO(first + b"rest"[: len(ending) * 4]), DATASET)
+        header = read_header("x", io.BytesIO(first + ending.encode()), DATASET)
         assert (header.form, header.unknown, header.offset) == (form, [], len(first))
         assert header.columns == [name.strip('"') for name in columns]
 
@@ -69,10 +72,116 @@ def test_unknown_columns_are_reported() -> None:
     assert header.unknown == ["WEATHER"]
 
 
-def test_a_portal_column_under_the_apis_name_is_missing() -> None:
-    columns = ["borough" if name == "BOROUGH" else name for name in PORTAL]
-    with pytest.raises(SourceError, match="x, line 1: required columns are missing: BOROUGH"):
-        read_header("x", io.BytesIO((",".join(columns) + "\n").encode()), DATASET)
+def header_of(columns: Sequence[str], *below: str) -> Header:
+    """The header of a file of these columns, with the lines below it."""
+    return read_header("x", io.BytesIO("\n".join([",".join(columns), *below, ""]).encode()), DATASET)
+
+
+def snake(columns: Sequence[str]) -> list[str]:
+    return [name.lower().replace(" ", "_") for name in columns]
+
+
+PORTAL_DATE, API_DATE, ISO_DATE = "03/05/2024", "2024-03-05T00:00:00.000", "2024-03-05"
+API = list(DATASET.forms["API"])
+AS_THE_API_NUMBERS = [re.sub("(code)_([12])$", r"\1\2", name) for name in snake(PORTAL)]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["borough" if name == "BOROUGH" else name for name in PORTAL],
+        snake(PORTAL),
+        [name.replace(" ", ".") for name in PORTAL],
+        [name.title() for name in PORTAL],
+        [name.replace(" ", " _ ") for name in PORTAL],
+    ],
+)
+def test_the_portals_names_are_known_respelled(columns: list[str]) -> None:
+    header = header_of(columns, PORTAL_DATE)
+    assert (header.form, header.columns, header.unknown) == ("portal", PORTAL, [])
+
+
+@pytest.mark.parametrize(
+    ("columns", "date", "form"),
+    [
+        (snake(PORTAL), PORTAL_DATE, "portal"),
+        (snake(PORTAL), "3/5/2024", "portal"),
+        (snake(PORTAL), ISO_DATE, "portal"),  # any program's date; the order of the streets is the portal's
+        (snake(PORTAL)[::-1], "," * 28 + PORTAL_DATE, "portal"),
+        (PORTAL, API_DATE, "portal"),  # no program makes these names of the API's
+        (PORTAL[::-1], "", "portal"),
+        (snake(OLDER), PORTAL_DATE, "older portal"),
+        (API, API_DATE, "API"),
+        (API, ISO_DATE, "API"),
+        (API[::-1], "," * 28 + API_DATE, "API"),
+        ([name.upper() for name in API], API_DATE, "API"),
+    ],
+)
+def test_portal_or_api_is_decided_by_names_and_dates(columns: list[str], date: str, form: str) -> None:
+    header = header_of(columns, date)
+    assert (header.form, set(header.columns)) == (form, set(DATASET.forms[form]))
+    streets = [DATASET.forms[form][name] for name in header.columns if "STREET" in name.upper()]
+    given = [name.lower() for name in columns if "street" in name.lower()]
+    crosswise = form == "API"
+    expected = {
+        "on": "on_street_name",
+        "cross": "off_street_address" if crosswise else "cross_street_name",
+        "off": "cross_street_name" if crosswise else "off_street_address",
+    }
+    assert streets == [expected[re.split("[ _]", name)[0]] for name in given]
+
+
+@pytest.mark.parametrize(
+    ("columns", "date", "form", "other", "evidence"),
+    [
+        (snake(PORTAL), API_DATE, "portal", "API", f"its dates ({API_DATE})"),
+        (snake(OLDER), API_DATE, "older portal", "API", f"its dates ({API_DATE})"),
+        (AS_THE_API_NUMBERS, PORTAL_DATE, "API", "portal", f"its dates ({PORTAL_DATE})"),
+        (AS_THE_API_NUMBERS, ISO_DATE, "API", "portal", "the order of its columns"),
+        (API, PORTAL_DATE, "API", "portal", f"its dates ({PORTAL_DATE})"),
+        (snake(PORTAL)[::-1], "," * 28 + ISO_DATE, "portal", "API", "the order of its columns"),
+    ],
+)
+def test_where_the_streets_may_be_crossed_the_file_is_refused(
+    columns: list[str], date: str, form: str, other: str, evidence: str
+) -> None:
+    with pytest.raises(SourceError) as refused:
+        header_of(columns, date)
+    told = str(refused.value)
+    assert told.startswith(
+        f"x, line 1: is of the {form} form by its column names, of the {other} form by {evidence}, and the two mean"
+        " different columns by "
+    )
+    assert "land the file as published, or name all columns as the " in told
+    assert "portal does (CROSS STREET NAME, OFF STREET NAME …)" in told
+
+
+def test_dates_of_both_forms_are_a_doubt() -> None:
+    with pytest.raises(SourceError, match="of the API form by its column names, of the portal form by its dates"):
+        header_of(API, *[API_DATE] * 50, PORTAL_DATE)
+
+
+def test_a_stray_quote_hides_no_date() -> None:
+    with pytest.raises(SourceError, match="of the portal form by its dates"):
+        header_of(API, f'{ISO_DATE},8:15,"QUEENS', PORTAL_DATE)
+
+
+def test_a_column_named_twice_in_two_spellings_is_refused() -> None:
+    with pytest.raises(SourceError, match="x, line 1: duplicate columns: Crash Date, crash_date"):
+        header_of(["Crash Date", *snake(PORTAL)], PORTAL_DATE)
+
+
+def test_beside_a_published_name_another_spelling_is_an_unknown_column() -> None:
+    assert header_of([*PORTAL, "borough"], PORTAL_DATE).unknown == ["borough"]
+
+
+def test_columns_without_a_name_are_called_by_their_number() -> None:
+    header = header_of(["", *PORTAL, "", ""])
+    assert (header.columns, header.unknown, header.empty) == (
+        ["column 1", *PORTAL, "column 31", "column 32"],
+        ["column 1"],
+        ("column 31", "column 32"),
+    )
 
 
 @pytest.mark.parametrize("name", ["_line", "_source", "_extracted_at"])
@@ -168,7 +277,7 @@ def test_the_quick_and_the_careful_way_agree(seed: int) -> None:
 def read_whole(path: Path, header: Header, block_bytes: int) -> tuple[list[dict[str, str]], list[int]]:
     records: list[dict[str, str]] = []
     lines: list[int] = []
-    for piece in read_blocks(path, header, block_bytes):
+    for piece in read_blocks("x", path, header, block_bytes):
         some, at, rejects = told(read_rows("x", header, piece))
         assert not rejects
         records += some
@@ -185,7 +294,7 @@ def test_where_a_file_is_cut_makes_no_difference(tmp_path: Path, seed: int) -> N
     whole = read_whole(path, HEADER, 1 << 20)
     for block_bytes in (1, 7, 64, 200):
         assert read_whole(path, HEADER, block_bytes) == whole
-    pieces = list(read_blocks(path, HEADER, 50))
+    pieces = list(read_blocks("x", path, HEADER, 50))
     assert b"".join(piece.data for piece in pieces) == text.encode()
 
 
@@ -203,7 +312,7 @@ def test_a_stray_quote_costs_its_record_and_little_time(tmp_path: Path) -> None:
     path.write_text(crashes_csv(rows(4000)).replace("MAIN", '"MAIN', 1))
     header = read_header("x", path.open("rb"), DATASET)
     started = time.monotonic()
-    found = [told(read_rows("x", header, piece)) for piece in read_blocks(path, header, 1 << 15)]
+    found = [told(read_rows("x", header, piece)) for piece in read_blocks("x", path, header, 1 << 15)]
     assert time.monotonic() - started < 20
     assert [reject for *_, rejects in found for reject in rejects] == [(2, "malformed_quoting")]
     assert [line for _, lines, _ in found for line in lines] == list(range(3, 4002))
@@ -217,7 +326,7 @@ def test_a_stray_quote_costs_no_record_at_the_next_cut(tmp_path: Path, stray: st
     path.write_text(crashes_csv(records).replace(stray, f'"{stray}', 1))
     header = read_header("x", path.open("rb"), DATASET)
     for block_bytes in (1 << 11, 1 << 12, 1 << 14, 1 << 20):
-        found = [told(read_rows("x", header, piece)) for piece in read_blocks(path, header, block_bytes)]
+        found = [told(read_rows("x", header, piece)) for piece in read_blocks("x", path, header, block_bytes)]
         assert [int(row["COLLISION_ID"]) for some, *_ in found for row in some] == list(range(2, 301))
         assert [line for *_, rejects in found for line, _ in rejects] == [2, 3, 4]
 

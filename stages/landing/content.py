@@ -1,0 +1,39 @@
+"""Opens a landed file, gzip-compressed or not."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from stages.errors import SourceError
+
+GZIP = b"\x1f\x8b"
+
+
+@contextmanager
+def opened(source: str, path: Path) -> Iterator[BinaryIO]:
+    """A landed file's text as bytes; what it is compressed by shows in its first bytes, whatever its name.
+
+    Reading raises SourceError where the compressed data are damaged or end too soon.
+    """
+    with path.open("rb") as file:
+        compressed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        if not compressed:
+            yield file
+            return
+        try:
+            with gzip.open(file) as content:
+                yield cast(BinaryIO, content)
+        except EOFError:
+            raise SourceError(
+                source, None, "the file is truncated: its gzip data end too soon; fetch it again"
+            ) from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise SourceError(
+                source, None, f"is damaged: its gzip data cannot be unpacked ({error}); fetch it again"
+            ) from None

@@ -1,0 +1,237 @@
+"""Reads a landed CSV's first lines: of which published form it is, and how it is written.
+
+Programs that a file went through respell its column names, choose another separator or line end, and add a line or
+empty columns. None of that changes what a column means, but for one thing: two forms may name columns crosswise, and
+then a header counts as a form's only where nothing else in the file speaks for the other.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from stages.datasets.dataset import Dataset, respelled
+from stages.errors import SourceError
+from stages.lake.sources import PROVENANCE
+
+HEAD_BYTES = 1 << 18  # as much of a file as is looked at
+HEAD_LINES = 1000
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=[^"]?"?[,;\t]*\s*', re.IGNORECASE)  # Excel's own
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "gzip",
+    b"PAR1": "parquet",
+    b"%PDF": "a PDF",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"<": "HTML or XML, perhaps an error page",
+    b"{": "JSON, perhaps an error message",
+    b"[": "JSON",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """A file's columns, and how and where its rows are written.
+
+    `columns` have the names of the published form; one without a name is called by its number. `unknown` are those that
+    the form does not have, `empty` those at the end that have no name and must have no values, `coded` those whose
+    values repeat. The rows begin at byte `offset`, in the line after `line`. `found` says in words what was found.
+    """
+
+    columns: list[str]
+    form: str
+    unknown: list[str]
+    coded: frozenset[str]
+    offset: int
+    line: int = 1
+    separator: str = ","
+    carriage_returns: bool = False
+    empty: tuple[str, ...] = ()
+    found: str = ""
+
+    def type_of(self, column: str) -> pa.DataType:
+        """How a column's text is held in memory."""
+        return pa.dictionary(pa.int32(), pa.string()) if column in self.coded else pa.string()
+
+
+def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
+    """Read and check a file's first lines; raises SourceError where it is empty, no CSV, or not of the dataset."""
+    head = content.read(HEAD_BYTES)
+    _refuse_other_formats(source, head)
+    carriage_returns = bool(re.match(rb"[^\r\n]*\r(?!\n)", head))
+    lines = head.splitlines(keepends=True) if carriage_returns else io.BytesIO(head).readlines()
+    separator_line = SEPARATOR_LINE.fullmatch(lines[0]) is not None and len(lines) > 1
+    number = 2 if separator_line else 1
+    separator, fields = _split(source, number, lines[number - 1])
+    below = [line.decode(errors="replace") for line in lines[number:HEAD_LINES]]
+
+    form = dataset.form_of(fields)
+    matched = dataset.matched(fields, form) if form else {}
+    missing = [name for name in dataset.kept(form) if name not in matched.values()] if form else []
+    if form is None or missing:
+        raise SourceError(source, number, _why_no_header(fields, form, missing, dataset, number=number, below=below))
+    columns = [matched.get(name, name) for name in fields]
+    twice = sorted({found for found, name in zip(fields, columns, strict=True) if columns.count(name) > 1})
+    if twice:
+        raise SourceError(source, number, f"duplicate columns: {', '.join(twice)}")
+    ours = sorted(PROVENANCE.keys() & set(columns))
+    if ours:
+        raise SourceError(source, number, f"columns have names of the raw layer's own: {', '.join(ours)}; rename them")
+    doubt = _doubt(form, columns, matched, dataset, below=below, separator=separator)
+    if doubt:
+        raise SourceError(source, number, doubt)
+
+    empty = _empty(columns)
+    odd = {
+        "columns respelled": any(name != published for name, published in matched.items()),
+        f"separated by {SEPARATORS[separator]}": separator != ",",
+        "Excel's sep= line above": separator_line,
+        "lines ending in CR": carriage_returns,
+        f"{len(empty)} empty column{'s' if empty[1:] else ''} left out": empty,
+        "gzip": isinstance(content, gzip.GzipFile),
+    }
+    return Header(
+        columns=columns,
+        form=form,
+        unknown=[name for name in columns if name not in dataset.forms[form] and name not in empty],
+        coded=frozenset(columns) - dataset.unrepeated,
+        offset=sum(map(len, lines[:number])),
+        line=number,
+        separator=separator,
+        carriage_returns=carriage_returns,
+        empty=empty,
+        found=", ".join([form, *(text for text, is_so in odd.items() if is_so)]),
+    )
+
+
+def _refuse_other_formats(source: str, head: bytes) -> None:
+    if not head:
+        raise SourceError(source, None, "the file is empty")
+    for magic, what in OTHER_FORMATS.items():
+        if head.startswith(magic):
+            raise SourceError(source, None, f"is not CSV: it looks like {what}; land the CSV as published")
+    if b"\0" in head.partition(b"\n")[0]:
+        raise SourceError(source, 1, "is not CSV: it holds NUL bytes")
+
+
+def _split(source: str, number: int, line: bytes) -> tuple[str, list[str]]:
+    """The header's separator, which is the one that makes most columns of it, and its names."""
+    try:
+        text = line.decode("utf-8-sig")
+        split = {sign: next(csv.reader([text], delimiter=sign)) for sign in SEPARATORS}
+    except UnicodeDecodeError:
+        raise SourceError(source, number, "is not UTF-8 text; convert it (iconv -t UTF-8) and land it again") from None
+    except csv.Error as error:
+        raise SourceError(source, number, f"is not CSV: {error}") from None
+    separator = max(SEPARATORS, key=lambda sign: len(split[sign]))
+    return separator, [name.strip() or _unnamed(at) for at, name in enumerate(split[separator], 1)]
+
+
+def _unnamed(number: int) -> str:
+    return f"column {number}"
+
+
+def _empty(columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns without a name at the end, as spreadsheets leave them."""
+    named = max((at for at, name in enumerate(columns, 1) if name != _unnamed(at)), default=0)
+    return tuple(columns[named:])
+
+
+def _why_no_header(
+    fields: Sequence[str],
+    form: str | None,
+    missing: Sequence[str],
+    dataset: Dataset,
+    *,
+    number: int,
+    below: Sequence[str],
+) -> str:
+    """Why the line is not the header of a dataset's file, as far as that can be told."""
+    for at, line in enumerate(below[:20], number + 1):
+        names = re.split("|".join(SEPARATORS), line)
+        known = dataset.form_of(names)
+        if known and dataset.kept(known).keys() <= set(dataset.matched(names, known).values()):
+            return f"is not the header, which is line {at}; delete what stands above that"
+    if not fields:
+        return "no header in the first line"
+    seen = f"{', '.join(fields[:5])[:120]} …"
+    if any(map(dataset.parse_date, fields)):
+        return f"is a row, not a header ({seen}); put the published header above it"
+    header = set(map(respelled, fields))
+    shared = {title: len(header & set(map(respelled, names))) for title, names in dataset.other_tables.items()}
+    title = max(shared, key=lambda name: shared[name], default="")
+    if title and shared[title] >= max(1, len(dataset.matched(fields, form)) if form else 0):
+        return f"not a {dataset.name} file: it looks like {title}; take it out of this folder"
+    if form is None:
+        return f"not a {dataset.name} file: none of its {len(fields)} columns ({seen}) is a published one"
+    return f"required columns are missing: {', '.join(missing)} (read as the {form} form)"
+
+
+def _doubt(
+    form: str,
+    columns: Sequence[str],
+    spelled: Collection[str],
+    dataset: Dataset,
+    *,
+    below: Sequence[str],
+    separator: str,
+) -> str:
+    """Why the form that a header's names say may be the wrong one; empty where nothing does.
+
+    It may be where another form gives the same names, once respelled, to other columns. Then names spelled as only one
+    form has them stand for themselves. Others need the dates to be written as in their form, or at least not as in the
+    other, and the columns to be in their form's order.
+    """
+    rivals = [other for other in dataset.forms if dataset.crossed(form, other)]
+    if not rivals:
+        return ""
+    rival = max(rivals, key=lambda other: len(dataset.matched(columns, other)))
+    crossed = dataset.crossed(form, rival)
+    if all(name in spelled and _unmistakable(name) for name in crossed):
+        return ""
+    dates = list(_cells(below, columns.index(dataset.published(dataset.date, form)), separator))
+    own, theirs = (
+        [text for text in dates if re.fullmatch(dataset.date_patterns[name], text)] for name in (form, rival)
+    )
+    if theirs:
+        evidence = f"its dates ({theirs[0]})"
+    elif own or not any(map(str.strip, below)) or crossed == sorted(crossed, key=columns.index):
+        return ""
+    else:
+        evidence = "the order of its columns"
+    names = {name: dataset.crossed(name, other) for name, other in ((form, rival), (rival, form))}
+    certain = [
+        f", or name all columns as the {name} does ({', '.join(names[name])} …)"
+        for name in names
+        if all(map(_unmistakable, names[name]))
+    ]
+    return (
+        f"is of the {form} form by its column names, of the {rival} form by {evidence}, and the two mean different"
+        f" columns by {' and '.join(map(respelled, crossed))}; land the file as published{''.join(certain)}"
+    )
+
+
+def _unmistakable(name: str) -> bool:
+    """Whether a published name is one that no program makes of another."""
+    return respelled(name) != name
+
+
+def _cells(lines: Iterable[str], position: int, separator: str) -> Iterator[str]:
+    """A column's cells. Each line is taken for a record: of one that has several lines, cells may be missing or wrong,
+    but a stray quote reaches no further than its line.
+    """
+    for line in lines:
+        with suppress(csv.Error):
+            fields = next(csv.reader([line], delimiter=separator))
+            if position < len(fields):
+                yield fields[position].strip()
