@@ -111,7 +111,7 @@ def down(context: typer.Context, yes: Annotated[bool, typer.Option("--yes", help
 @app.command()
 def land(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE.csv …", help="published CSV files")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.csv …", help="published CSV files, .csv or .csv.gz")],
     dataset: Annotated[str, typer.Option(metavar="NAME", help="what they are; default: the only dataset")] = "",
 ) -> int:
     """Put published CSV files into the cluster's landing zone; the first switches the pipeline on.
@@ -218,7 +218,9 @@ def keep_forwards(context: typer.Context) -> int:
 @app.command()
 def demo(
     context: typer.Context,
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE.csv ...]", help="published CSV files")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE.csv ...]", help="published CSV files, .csv or .csv.gz")
+    ] = None,
     ui: Annotated[bool, typer.Option("--ui", help="then keep Airflow's UI on 127.0.0.1 until Ctrl-C")] = False,
     allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help=ALLOW_SHRINK)] = False,
 ) -> int:

@@ -231,8 +231,9 @@ def demo(
             this.land(files)
         else:
             this.make_sample()
-        for file in sorted((lake / "landing").glob("*/*.csv")):
-            console.print(f"         {file.relative_to(lake / 'landing')}")
+        for file in sorted((lake / "landing").glob("*/*")):
+            if keys.is_csv(file.name):
+                console.print(f"         {file.relative_to(lake / 'landing')}")
         migration.result()
     this.step(f"the DAG {DAG}, by airflow dags test")
     this.run_dag({"allow_shrink": True} if allow_shrink else {})

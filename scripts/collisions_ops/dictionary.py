@@ -32,8 +32,13 @@ What a rule did is counted in the log, in the manifest and in `meta_rules`.
 ## What holds for every dataset
 
 **The file is refused** (exit 65; file and line are named): it is empty; is not CSV (archive, HTML, JSON, UTF-16, NUL
-bytes); is not UTF-8; has no header, lacks a required column, has one twice, or one named like the raw layer's own; is
-truncated (ends inside a record). All unreadable files are named at once.
+bytes); is not UTF-8; has no header or another table's, lacks a required column, has one twice, one named like the raw
+layer's own, or one with values and no name at the end; may be of either of two forms that name columns crosswise; is
+truncated (ends inside a record, or its gzip data do). All unreadable files are named at once.
+
+**The file is read all the same**, with the published names of its form, where its column names are in another case or
+have `_`, `.` or the like for blanks; it is separated by semicolons or tabs; its lines end in CR; it is gzip-compressed;
+its first line is Excel's `sep=`; columns at the end have neither a name nor values. `form` in `meta_sources` says so.
 
 **A newer version replaces a row**: `superseded_by_newer_version` and `superseded_by_covering_source` (a file that
 declares that it covers these dates lacks the record) in `transform_clean`, `superseded_in_another_month` in

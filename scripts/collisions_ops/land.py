@@ -13,6 +13,7 @@ from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import DAG
+from stages.lake import keys
 
 
 def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]) -> None:
@@ -20,7 +21,6 @@ def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]
     check_files(files)
     dataset = dataset or only_dataset()
     from stages.errors import StageError
-    from stages.lake import keys
     from stages.lake.store import open_store
     from stages.settings import Settings
 
@@ -56,8 +56,8 @@ def check_files(files: Sequence[Path]) -> None:
     for file in files:
         if not (file.is_file() and os.access(file, os.R_OK)):
             raise OpsError(f"no such file, or not readable: {file}")
-        if file.suffix != ".csv":
-            raise OpsError(f"not a CSV by its name: {file}")
+        if not keys.is_csv(file.name):
+            raise OpsError(f"neither .csv nor .csv.gz by its name: {file}")
     twice = [name for name, count in Counter(file.name for file in files).items() if count > 1]
     if twice:
         raise OpsError(f"two files of the same name would land as one: {', '.join(sorted(twice))}")

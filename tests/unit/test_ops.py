@@ -98,12 +98,14 @@ def test_a_wrong_call_ends_with_its_code(
 
 
 def test_files_to_land_are_looked_at_first(tmp_path: Path) -> None:
-    for name in ("a.csv", "b/a.csv", "notes.txt"):
+    sound = ["a.csv", "A.CSV", "a.csv.gz", "a.Csv.GZ"]
+    for name in (*sound, "b/a.csv", "notes.txt", "a.gz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    check_files([tmp_path / "a.csv"])
-    with pytest.raises(OpsError, match="not a CSV by its name"):
-        check_files([tmp_path / "notes.txt"])
+    check_files([tmp_path / name for name in sound])
+    for name in ("notes.txt", "a.gz"):
+        with pytest.raises(OpsError, match=r"neither \.csv nor \.csv\.gz by its name: "):
+            check_files([tmp_path / name])
     with pytest.raises(OpsError, match=r"two files of the same name would land as one: a\.csv"):
         check_files([tmp_path / "a.csv", tmp_path / "b/a.csv"])
 
