@@ -152,6 +152,12 @@ class Dataset:
             for number, table in enumerate(self.tables)
             for name in (wanted if number else wanted | set(PROVENANCE.values())) - set(table.schema.names)
         ]
+        problems += [
+            f"form {form} names columns as {other} names others, so date_patterns must tell the two apart"
+            for form in self.forms
+            for other in self.forms
+            if self.crossed(form, other) and form not in self.date_patterns
+        ]
         if problems or not self.tables:
             raise StageError(f"dataset {self.name}: {'; '.join(sorted(problems)) or 'no tables'}")
 

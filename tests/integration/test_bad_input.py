@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import gzip
+import io
 import json
 import re
 from collections.abc import Callable
@@ -229,6 +230,40 @@ def test_the_older_portal_export_says_what_the_portals_does(tmp_path: Path) -> N
         lake.run()
         contents.append(lake.contents())
     assert contents[0] == contents[1]
+
+
+def respelled(text: str) -> str:
+    header, _, below = text.partition("\n")
+    return f"{header.swapcase().replace(' ', '_')}\n{below}"
+
+
+def in_other_words(text: str) -> str:
+    """The same rows as another program has them: respelled, and with tabs for commas."""
+    output = io.StringIO()
+    csv.writer(output, delimiter="\t", lineterminator="\r\n").writerows(csv.reader(io.StringIO(respelled(text))))
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("name", ["crashes_2024-06-30_week_asof_2024-09-16.csv", "crashes_api_500.csv"])
+@pytest.mark.parametrize("rewrite", [respelled, in_other_words])
+def test_a_real_extract_says_the_same_after_a_program_has_rewritten_it(
+    tmp_path: Path, extract: Callable[[str], Path], name: str, rewrite: Callable[[str], str]
+) -> None:
+    published = extract(name).read_bytes().decode()
+    contents = []
+    for folder, text in (("as published", published), ("rewritten", rewrite(published))):
+        lake = Lake(lake=str(tmp_path / folder))
+        lake.land(text, "a.csv", datetime(2026, 3, 1, tzinfo=UTC))
+        lake.run()
+        contents.append(lake.contents())
+    assert contents[0] == contents[1]
+
+
+def test_the_citys_persons_are_no_crashes(folder_lake: Lake, extract: Callable[[str], Path]) -> None:
+    folder_lake.land(extract("persons_quoted_2026_1023.csv"))
+    done = folder_lake.stage("ingest_raw")
+    assert done.code == 65
+    assert "not a crashes file: it looks like the city's Persons table (f55k-p6yu)" in done.last
 
 
 def test_unknown_columns_stay_in_raw_and_are_reported(folder_lake: Lake) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lake import PORTAL, crashes_csv, rows
 
 from stages.datasets.crashes import DATASET
-from stages.errors import SourceError
+from stages.errors import SourceError, StageError
 from stages.ingest_raw import split_by_month
 from stages.landing import csv_file
 from stages.landing.csv_file import Block, Rows, read_blocks, read_rows
@@ -156,6 +158,11 @@ def test_where_the_streets_may_be_crossed_the_file_is_refused(
     assert "portal does (CROSS STREET NAME, OFF STREET NAME …)" in told
 
 
+def test_a_dataset_with_crosswise_names_says_how_each_form_writes_dates() -> None:
+    with pytest.raises(StageError, match="form API names columns as portal names others, so date_patterns must tell"):
+        replace(DATASET, date_patterns={"portal": "x", "older portal": "x"})
+
+
 def test_dates_of_both_forms_are_a_doubt() -> None:
     with pytest.raises(SourceError, match="of the API form by its column names, of the portal form by its dates"):
         header_of(API, *[API_DATE] * 50, PORTAL_DATE)
@@ -248,10 +255,12 @@ FIELDS = ["", "x", "7", " ", '"y"', '"a,b"', '"a\nb"', '"\n\n"', '"q""q"', '""',
 ODD_FIELDS = ['in"ch', '"be"hind']
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("seed", range(30))
-def test_the_quick_and_the_careful_way_agree(seed: int) -> None:
+def test_the_quick_and_the_careful_way_agree(seed: int, separator: str) -> None:
     """Of generated blocks, sound and unsound: where the quick way gives an answer, it is the careful one's."""
     rng = random.Random(seed)
+    header = replace(HEADER, separator=separator)
     answered = 0
     for _ in range(40):
         unsound = rng.random() < 0.4
@@ -259,15 +268,15 @@ def test_the_quick_and_the_careful_way_agree(seed: int) -> None:
         lines = []
         for _ in range(rng.randrange(12)):
             size = rng.choice([2, 3, 4]) if unsound and rng.random() < 0.2 else 3
-            lines.append(",".join(rng.choice(fields) for _ in range(size)))
+            lines.append(separator.join(rng.choice(fields) for _ in range(size)))
             if unsound and rng.random() < 0.2:
                 lines.append("")
         ending = rng.choice(["\n", "\r\n"])
         given = block(ending.join(lines) + (ending if lines and rng.random() < 0.8 else ""))
-        quick = csv_file._read_sound(HEADER, given)
+        quick = csv_file._read_sound(header, given)
         if quick is not None:
             answered += 1
-            assert told(quick) == told(csv_file._read_carefully("x", HEADER, given)), given.data
+            assert told(quick) == told(csv_file._read_carefully("x", header, given)), given.data
     assert answered > 5
 
 
@@ -296,6 +305,30 @@ def test_where_a_file_is_cut_makes_no_difference(tmp_path: Path, seed: int) -> N
         assert read_whole(path, HEADER, block_bytes) == whole
     pieces = list(read_blocks("x", path, HEADER, 50))
     assert b"".join(piece.data for piece in pieces) == text.encode()
+
+
+@pytest.mark.parametrize("ending", ["\r", "\r\n", "\n"])
+@pytest.mark.parametrize("block_bytes", [1, 2, 7, 64, 1 << 20])
+def test_however_lines_end_they_are_the_same_lines(tmp_path: Path, ending: str, block_bytes: int) -> None:
+    lines = ["a,b,c", *(f'{number},"x{ending}\n",' if number % 3 else "" for number in range(20))]
+    path = tmp_path / "x.csv"
+    path.write_bytes(ending.join([*lines, ""]).encode())
+    header = replace(HEADER, offset=5 + len(ending), carriage_returns=ending == "\r")
+    records, at = read_whole(path, header, block_bytes)
+    assert [int(record["a"]) for record in records] == [number for number in range(20) if number % 3]
+    breaks = 1 if ending == "\r" else 2  # a CR before an LF is one line break with it
+    before = [sum(1 + breaks * (earlier % 3 > 0) for earlier in range(number)) for number in range(20)]
+    assert at == [2 + before[number] for number in range(20) if number % 3]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 64, 1 << 20])
+def test_a_compressed_file_has_the_same_lines(tmp_path: Path, block_bytes: int) -> None:
+    text = "a,b,c\n" + "".join(f'{number},"\n",\n' for number in range(100))
+    (tmp_path / "plain.csv").write_text(text)
+    (tmp_path / "zipped.csv").write_bytes(gzip.compress(text.encode()))
+    plain, zipped = (read_whole(tmp_path / f"{name}.csv", HEADER, block_bytes) for name in ("plain", "zipped"))
+    assert plain == zipped
+    assert len(plain[0]) == 100
 
 
 def test_lines_are_counted_over_blocks(tmp_path: Path) -> None:

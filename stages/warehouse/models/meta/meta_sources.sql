@@ -3,7 +3,7 @@ create table meta_sources (
     dataset varchar, -- the dataset
     file varchar, -- its key in the lake
     etag varchar, -- the store's mark of its content
-    form varchar, -- the published form that it was read as
+    form varchar, -- the published form that it was read as, and how the file differs from it, if it does
     bytes bigint, -- its size
     rows bigint, -- rows in it, those rejected included
     quarantined bigint, -- rows that a stage rejected
