@@ -203,7 +203,9 @@ def _doubt(
     own, theirs = (
         [text for text in dates if re.fullmatch(dataset.date_patterns[name], text)] for name in (form, rival)
     )
-    if theirs:
+    if dataset.kept(rival).keys() <= set(dataset.matched(columns, rival).values()):
+        evidence = "other column names"  # as of files of both forms put together
+    elif theirs:
         evidence = f"its dates ({theirs[0]})"
     elif own or not any(map(str.strip, below)) or crossed == sorted(crossed, key=columns.index):
         return ""

@@ -140,6 +140,7 @@ def test_portal_or_api_is_decided_by_names_and_dates(columns: list[str], date: s
         (snake(OLDER), API_DATE, "older portal", "API", f"its dates ({API_DATE})"),
         (AS_THE_API_NUMBERS, PORTAL_DATE, "API", "portal", f"its dates ({PORTAL_DATE})"),
         (AS_THE_API_NUMBERS, ISO_DATE, "API", "portal", "the order of its columns"),
+        ([*API, "vehicle_type_code_1", "vehicle_type_code_2"], API_DATE, "API", "portal", "other column names"),
         (API, PORTAL_DATE, "API", "portal", f"its dates ({PORTAL_DATE})"),
         (snake(PORTAL)[::-1], "," * 28 + ISO_DATE, "portal", "API", "the order of its columns"),
     ],
