@@ -135,7 +135,22 @@ def read_rows(source: str, header: Header, block: Block) -> Rows:
         line = block.first_line + block.data.count(b"\n", 0, block.data.index(b"\0"))
         raise SourceError(source, line, "holds NUL bytes: it is not text, or was damaged in transit; fetch it again")
     rows = _read_sound(header, block) or _read_carefully(source, header, block)
+    if header.rival:
+        _refuse_dates_of(*header.rival, source, rows.table[header.date], rows.lines)
     return _without_empty(source, header, rows) if header.empty else rows
+
+
+def _refuse_dates_of(form: str, pattern: str, source: str, dates: pa.ChunkedArray, lines: np.ndarray) -> None:
+    """Raise SourceError where a date is written as in another form: that row's columns may be the other's too."""
+    foreign = pc.fill_null(pc.match_substring_regex(dates.cast(pa.string()), rf"^\s*(?:{pattern})\s*$"), False)
+    at = pc.index(foreign, True).as_py()
+    if at >= 0:
+        raise SourceError(
+            source,
+            int(lines[at]),
+            f"its date {dates[at].as_py()} is written as in the {form} form, which means other columns by some of the"
+            " same names; land what is of that form as a file of its own",
+        )
 
 
 def _without_empty(source: str, header: Header, rows: Rows) -> Rows:

@@ -45,7 +45,9 @@ class Header:
 
     `columns` have the names of the published form; one without a name is called by its number. `unknown` are those that
     the form does not have, `empty` those at the end that have no name and must have no values, `coded` those whose
-    values repeat. The rows begin at byte `offset`, in the line after `line`. `found` says in words what was found.
+    values repeat. The rows begin at byte `offset`, in the line after `line`. No value of the column `date` may be
+    written as in the `rival` form (its name and pattern), if there is one: it has the same names for other columns.
+    `found` says in words what was found.
     """
 
     columns: list[str]
@@ -57,6 +59,8 @@ class Header:
     separator: str = ","
     carriage_returns: bool = False
     empty: tuple[str, ...] = ()
+    date: str = ""
+    rival: tuple[str, str] | None = None
     found: str = ""
 
     def type_of(self, column: str) -> pa.DataType:
@@ -87,7 +91,8 @@ def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
     ours = sorted(PROVENANCE.keys() & set(columns))
     if ours:
         raise SourceError(source, number, f"columns have names of the raw layer's own: {', '.join(ours)}; rename them")
-    doubt = _doubt(form, columns, matched, dataset, below=below, separator=separator)
+    rival = _rival(form, columns, matched, dataset)
+    doubt = _doubt(form, rival, columns, dataset, below=below, separator=separator) if rival else ""
     if doubt:
         raise SourceError(source, number, doubt)
 
@@ -110,6 +115,8 @@ def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
         separator=separator,
         carriage_returns=carriage_returns,
         empty=empty,
+        date=dataset.published(dataset.date, form),
+        rival=(rival, dataset.date_patterns[rival]) if rival else None,
         found=", ".join([form, *(text for text, is_so in odd.items() if is_so)]),
     )
 
@@ -177,28 +184,26 @@ def _why_no_header(
     return f"required columns are missing: {', '.join(missing)} (read as the {form} form)"
 
 
-def _doubt(
-    form: str,
-    columns: Sequence[str],
-    spelled: Collection[str],
-    dataset: Dataset,
-    *,
-    below: Sequence[str],
-    separator: str,
-) -> str:
-    """Why the form that a header's names say may be the wrong one; empty where nothing does.
+def _rival(form: str, columns: Sequence[str], spelled: Collection[str], dataset: Dataset) -> str | None:
+    """The likeliest form that gives the header's names, once respelled, to other columns.
 
-    It may be where another form gives the same names, once respelled, to other columns. Then names spelled as only one
-    form has them stand for themselves. Others need the dates to be written as in their form, or at least not as in the
-    other, and the columns to be in their form's order.
+    None where there is none, or where those names are spelled as no program makes them of the other's.
     """
     rivals = [other for other in dataset.forms if dataset.crossed(form, other)]
-    if not rivals:
-        return ""
-    rival = max(rivals, key=lambda other: len(dataset.matched(columns, other)))
+    rival = max(rivals, key=lambda other: len(dataset.matched(columns, other)), default=None)
+    if rival and all(name in spelled and _unmistakable(name) for name in dataset.crossed(form, rival)):
+        return None
+    return rival
+
+
+def _doubt(
+    form: str, rival: str, columns: Sequence[str], dataset: Dataset, *, below: Sequence[str], separator: str
+) -> str:
+    """Why it may be the rival's header and not the form's; empty where nothing says so.
+
+    The dates must be written as in the form, or at least not as in the rival, and the columns in the form's order.
+    """
     crossed = dataset.crossed(form, rival)
-    if all(name in spelled and _unmistakable(name) for name in crossed):
-        return ""
     dates = list(_cells(below, columns.index(dataset.published(dataset.date, form)), separator))
     own, theirs = (
         [text for text in dates if re.fullmatch(dataset.date_patterns[name], text)] for name in (form, rival)

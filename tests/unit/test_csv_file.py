@@ -169,6 +169,14 @@ def test_dates_of_both_forms_are_a_doubt() -> None:
         header_of(API, *[API_DATE] * 50, PORTAL_DATE)
 
 
+def test_a_date_of_the_other_form_is_refused_wherever_it_is() -> None:
+    header = header_of(API, API_DATE)
+    text = "".join(f"{date}{',' * 28}\n" for date in (API_DATE, ISO_DATE, "", "soon", PORTAL_DATE))
+    with pytest.raises(SourceError, match=r"^x, line 9004: its date 03/05/2024 is written as in the portal form"):
+        read_rows("x", header, block(text, first_line=9000))
+    assert len(read_rows("x", header_of(PORTAL), block(text)).table) == 5
+
+
 def test_a_stray_quote_hides_no_date() -> None:
     with pytest.raises(SourceError, match="of the portal form by its dates"):
         header_of(API, f'{ISO_DATE},8:15,"QUEENS', PORTAL_DATE)
