@@ -1,107 +1,21 @@
 """One spelling for what the source spells in many ways.
 
-Vehicle types mix menu entries of several generations with free text cut at ten characters; factors are a menu whose
-spelling has changed over the years. Each published spelling maps to a standard name, and each standard name to a
-group.
+Each published spelling maps to a standard name, and each standard name to a group. Factors are a menu whose spelling
+has changed over the years; the spellings of vehicle types are in `vehicle_types`.
 """
 
 from __future__ import annotations
 
 import re
+from fnmatch import translate
 from functools import lru_cache
 from hashlib import sha256
 
-OTHER, UNKNOWN = "Other", "Unknown"
-BOROUGHS = {name.upper(): name for name in ("Bronx", "Brooklyn", "Manhattan", "Queens", "Staten Island")}
+from stages.datasets.vehicle_types import UNKNOWN, UNKNOWN_CODE, VEHICLE_TYPES
 
-# standard vehicle type: (group, a pattern that its spellings match whole, after `_plain`)
-VEHICLE_TYPES: dict[str, tuple[str, str]] = {
-    "Sedan": ("Passenger car", r"sedan|(2|3|4) ?d(oo)?r( sedan)?|pas( .*)?|passe?n?g?e?r?( .*)?|car|four door|coupe"),
-    "Convertible": ("Passenger car", r"conv(e.*)?"),
-    "Station wagon or SUV": (
-        "Passenger car",
-        (
-            r"station wagon sport utility vehicle|sport utility station wagon|suv|subn?|suburban|station w.*|"
-            r"sport util.*|jeep"
-        ),
-    ),
-    "Limousine": ("Passenger car", r"limo.*"),
-    "Taxi": ("Taxi", r"taxi.*|livery.*|yellow (taxi|cab)"),
-    "Pick-up truck": ("Truck or van", r"pick ?up.*|pk|pick|pickup with mounted camper"),
-    "Van": (
-        "Truck or van",
-        (
-            r"van|vans?|mini ?van.*|van camper|sprinter.*|cargo van|van ?truck|utility v.*|refrigerated van|"
-            r"box van|passenger van|courier( va.*)?|van ?t|u ?haul.*|carry ?all|ford (van|tran.*)|"
-            r"trans(it)?( .*)?"
-        ),
-    ),
-    "Box truck": ("Truck or van", r"box ?t(r.*)?|box|moving (van|tru.*)|multi wheeled vehicle"),
-    "Delivery truck": (
-        "Truck or van",
-        (
-            r"deli?v.*|del|dl|ups.*|usps.*|us postal.*|postal.*|mail.*|fed ?ex.*|amazon.*|dhl.*|"
-            r"beverage truck|lunch wagon|food ?t.*|ice cream.*|bulk agriculture|livestock rack|glass rack|"
-            r"armored.*|well driller|stake or rack|stake"
-        ),
-    ),
-    "Truck": (
-        "Truck or van",
-        (
-            r"tr|trk|trucks?|utili?t?y?|util|comm?e?r?c?i?a?l?( .*)?|large com veh.*|small com veh.*|"
-            r"open body|work truck|f ?\d50"
-        ),
-    ),
-    "Tractor trailer": (
-        "Heavy truck",
-        (
-            r"tractor.*|trac.*|semi.*|tt|18 wheel.*|trailer|trail.*|trl|.* trai(l.*)?|x trailer|flat ?bed.*|"
-            r"flat rack|freight.*|frht.*|chassis cab|log|pole trailer|tanker|tank.*|lowboy"
-        ),
-    ),
-    "Dump truck": ("Heavy truck", r"dump.*|dumps.*"),
-    "Garbage truck": (
-        "Heavy truck",
-        (r"garbage.*|.*sanita.*|dsny.*|refuse.*|trash.*|sweeper|street swe.*|snow ?plow|.*plow.*"),
-    ),
-    "Tow truck": ("Heavy truck", r"tow.*|wrecker|.*wreck.*"),
-    "Concrete mixer": ("Heavy truck", r"concrete.*|cement.*|cemen.*|mixer"),
-    "Bus": ("Bus", r"bus|.* bus|bus .*|mta.*|omnibus|nyc ?ta.*|city mta.*"),
-    "School bus": ("Bus", r"school ?b.*|schoo.*|yellow bus.*"),
-    "Ambulance": ("Emergency vehicle", r".*ambu.*|amb|amblu.*|abulance|ems.*|.*mbu"),
-    "Fire truck": ("Emergency vehicle", r"fire.*|fdny.*|nyfd.*|ladder.*|.* fire ?t?.*"),
-    "Police vehicle": ("Emergency vehicle", r"police.*|nypd.*|rmp"),
-    "Motorcycle": ("Motorcycle or moped", r"motor ?cy.*|motor ?bi.*|dirt ?b.*|minicycle|mini ?bike|mc|m c"),
-    "Moped": ("Motorcycle or moped", r"mop.*|vespa.*|motor ?scoo.*|motorized .*scoo.*|3 wheel sc.*"),
-    "Scooter": (
-        "Bicycle or scooter",
-        (r"scoot.*|e ?sc.*|electric s.*|stand(ing|up)? ?s.*|e ?skat.*|kick scoo.*|skate.*|segway"),
-    ),
-    "Electric bicycle": ("Bicycle or scooter", r"e ?bi.*|electric b.*|ebike|e unicycle.*"),
-    "Bicycle": ("Bicycle or scooter", r"bi(ke|cy.*)?|push ?bi.*|pedal ?bi.*|citi ?bi.*|pedicab|tricycle"),
-    "Construction or farm machine": (
-        "Other vehicle",
-        (
-            r".*fork ?l.*|.*back ?h.*|.*bull ?d.*|excav.*|crane.*|power sho.*|lift boom|boom.*|bobcat.*|"
-            r"bob ?cat.*|pump|skid.*|tractor|farm.*|front ?end.*|payload.*|john deere.*|road ?roll.*|paver"
-        ),
-    ),
-    "Motor home": ("Other vehicle", r"motori?z?ed ?home|motor ?home|r ?v|camp.*|rv ?.*"),
-    "All-terrain vehicle": ("Other vehicle", r"atv.*|all terr.*|quad.*|go ?kart.*|golf ?c.*|dune.*|snow ?mo.*"),
-    "Horse carriage": ("Other vehicle", r"carriage|horse.*|hors.*"),
-    UNKNOWN: (UNKNOWN, r"unk.*|uk|unknown.*|n a|na|none|nan|999|0|\d|9+|un|.*unknow.*|not .*|no|blank|null|other veh"),
-}
-_VEHICLE_PATTERNS = [(name, re.compile(pattern)) for name, (_, pattern) in VEHICLE_TYPES.items()]
-_VEHICLE_FIRST = [
-    "Van",
-    "School bus",
-    "Moped",
-    "Motorcycle",
-    "Electric bicycle",
-    "Ambulance",
-    "Fire truck",
-]  # before what they resemble
-_VEHICLE_PATTERNS.sort(key=lambda entry: entry[0] not in _VEHICLE_FIRST)
+UNMAPPED = "Unmapped"
+SHORTEST_CUT = 4  # fewer letters ("van", "mot") begin too many words
+BOROUGHS = {name.upper(): name for name in ("Bronx", "Brooklyn", "Manhattan", "Queens", "Staten Island")}
 
 FACTORS: dict[str, list[str]] = {
     "Driver behaviour": [
@@ -181,6 +95,29 @@ _FACTOR_SPELLINGS = {
 }
 
 
+def _compact(text: str, wildcards: str = "") -> str:
+    return re.sub(rf"[^a-z0-9{wildcards}]+", "", text.casefold())
+
+
+def _entries(field: str) -> list[tuple[str, str]]:
+    return [
+        (_compact(entry, "*?"), name)
+        for name, kind in VEHICLE_TYPES.items()
+        for entry in getattr(kind, field).split(",")
+        if entry
+    ]
+
+
+_CODES = dict(_entries("codes"))
+_SPELLINGS = {entry.rstrip("*"): name for entry, name in _entries("spellings") if re.fullmatch(r"\w+\*?", entry)}
+# the longest first, as the most particular: `fdny ems*` before `fdny*`
+_PATTERNS = [
+    (re.compile(translate(entry)), name)
+    for entry, name in sorted(_entries("spellings"), key=lambda entry: -len(entry[0]))
+    if {"*", "?"} & set(entry)
+]
+
+
 def borough(text: str) -> str | None:
     """A borough as published → its name, or None where it is none of the five."""
     return BOROUGHS.get(" ".join(text.split()).upper())
@@ -192,27 +129,34 @@ def key(text: str) -> int:
     return int(sha256(text.encode()).hexdigest()[:15], 16) + 1
 
 
-def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", text.casefold()).split())
-
-
 @lru_cache(100_000)
 def vehicle_type(text: str) -> str:
-    """A vehicle type as published → its standard name; what none of the patterns knows is Other."""
-    plain = _plain(text)
-    if not plain:
+    """A vehicle type as published → its standard name; Unmapped where the vocabulary lacks the spelling."""
+    plain = _compact(text)
+    if not plain or plain.isdigit():
         return UNKNOWN
-    return next((name for name, pattern in _VEHICLE_PATTERNS if pattern.fullmatch(plain)), OTHER)
+    if name := _CODES.get(plain) or _SPELLINGS.get(plain) or _of_cut(plain):
+        return name
+    if name := next((name for pattern, name in _PATTERNS if pattern.match(plain)), None):
+        return name
+    return UNKNOWN_CODE if len(plain) <= 2 else UNMAPPED
+
+
+def _of_cut(plain: str) -> str | None:
+    if len(plain) < SHORTEST_CUT:
+        return None
+    names = {name for spelling, name in _SPELLINGS.items() if spelling.startswith(plain)}
+    return names.pop() if len(names) == 1 else None
 
 
 def vehicle_group(text: str) -> str:
     """A vehicle type as published → the group of its standard name."""
     name = vehicle_type(text)
-    return OTHER if name == OTHER else VEHICLE_TYPES[name][0]
+    return UNMAPPED if name == UNMAPPED else VEHICLE_TYPES[name].group
 
 
 def factor(text: str) -> str:
-    """A contributing factor as published → its standard name; one that is not on the menu is Other."""
+    """A contributing factor as published → its standard name; Unmapped where it is not on the menu."""
     return _factor(text)[0]
 
 
@@ -224,4 +168,4 @@ def factor_group(text: str) -> str:
 @lru_cache(100_000)
 def _factor(text: str) -> tuple[str, str]:
     key = " ".join(text.casefold().split())
-    return _FACTORS.get(_FACTOR_SPELLINGS.get(key, key), (OTHER, OTHER))
+    return _FACTORS.get(_FACTOR_SPELLINGS.get(key, key), (UNMAPPED, UNMAPPED))

@@ -392,13 +392,17 @@ def test_a_stated_borough_far_from_its_point_is_a_warning_with_its_rows(folder_l
 
 
 def test_rows_that_fail_a_check_are_kept_until_a_build_passes_it(lake: Lake) -> None:
-    lake.land(crashes_csv(rows(2, VEHICLE_TYPE_CODE_1="hovercraft")), "a.csv", FIRST)
+    typed = rows(2, VEHICLE_TYPE_CODE_1="hovercraft", CONTRIBUTING_FACTOR_VEHICLE_1="sunspots")
+    on_the_menu = rows(1, 8, VEHICLE_TYPE_CODE_1="OTHER", CONTRIBUTING_FACTOR_VEHICLE_1="Other Vehicular")
+    lake.land(crashes_csv(typed + on_the_menu), "a.csv", FIRST)
     log = lake.run()
     kept = "quarantine/checks/vehicle_type_in_vocabulary.parquet"
     assert "WARNING: check dim_vehicle_type: vehicle types are in the vocabulary: rows that fail it: 1;" in log
     assert lake.store.describe(kept) in log
     table = pq.read_table(pa.BufferReader(lake.store.read(kept)))
     assert table.to_pylist() == [{"raw_spelling": "hovercraft", "vehicles": 2}]
+    factors = pq.read_table(pa.BufferReader(lake.store.read("quarantine/checks/factor_in_vocabulary.parquet")))
+    assert factors.to_pylist() == [{"raw_spelling": "sunspots", "vehicles": 2}]
     lake.land(crashes_csv(rows(2)), "a.csv", LATER)
     lake.run()
     assert kept not in lake.objects()

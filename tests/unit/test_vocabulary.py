@@ -1,4 +1,4 @@
-"""One vocabulary: vehicle types, factors, severities; dates and times as published."""
+"""One vocabulary: factors, severities; dates and times as published. For vehicle types see test_vehicle_types."""
 
 from __future__ import annotations
 
@@ -42,28 +42,11 @@ def test_times_are_read(text: str | None, clock: time | None) -> None:
 @pytest.mark.parametrize(
     ("spelling", "name", "group"),
     [
-        ("Sedan", "Sedan", "Passenger car"), ("PASSENGER VEHICLE", "Sedan", "Passenger car"),
-        ("Station Wagon/Sport Utility Vehicle", "Station wagon or SUV", "Passenger car"),
-        ("SPORT UTILITY / STATION WAGON", "Station wagon or SUV", "Passenger car"),
-        ("AMBULANCE", "Ambulance", "Emergency vehicle"), ("ambulance", "Ambulance", "Emergency vehicle"),
-        ("PICK-UP TR", "Pick-up truck", "Truck or van"), ("E-Bike", "Electric bicycle", "Bicycle or scooter"),
-        ("School Bus", "School bus", "Bus"), ("UNK", "Unknown", "Unknown"), ("999", "Unknown", "Unknown"),
-        ("Passenger Van", "Van", "Truck or van"),
-        ("N/A", "Unknown", "Unknown"), ("zamboni", "Other", "Other"), ("--", "Unknown", "Unknown"),
-    ],
-)  # fmt: skip
-def test_spellings_of_a_vehicle_have_one_name(spelling: str, name: str, group: str) -> None:
-    assert (vocabulary.vehicle_type(spelling), vocabulary.vehicle_group(spelling)) == (name, group)
-
-
-@pytest.mark.parametrize(
-    ("spelling", "name", "group"),
-    [
         ("Unspecified", "Unspecified", "Unknown"), ("Illnes", "Illness", "Driver condition"),
         ("Drugs (Illegal)", "Drugs (illegal)", "Driver condition"),
         ("UNSAFE  SPEED", "Unsafe Speed", "Driver behaviour"),
         ("Reaction to Other Uninvolved Vehicle", "Reaction to Uninvolved Vehicle", "Driver behaviour"),
-        ("80", "Unspecified", "Unknown"), ("sunspots", "Other", "Other"),
+        ("80", "Unspecified", "Unknown"), ("sunspots", "Unmapped", "Unmapped"),
     ],
 )  # fmt: skip
 def test_spellings_of_a_factor_have_one_name(spelling: str, name: str, group: str) -> None:

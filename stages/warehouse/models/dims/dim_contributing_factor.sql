@@ -3,6 +3,6 @@ create table dim_contributing_factor as
 select distinct
     contributing_factor_key, -- derived from the spelling; 0: not stated
     contributing_factor_raw as raw_spelling, -- as published
-    coalesce(contributing_factor, 'Unknown') as contributing_factor, -- standard name; Other where the vocabulary lacks it
+    coalesce(contributing_factor, 'Unknown') as contributing_factor, -- standard name; Unmapped where the vocabulary lacks it
     coalesce(factor_group, 'Unknown') as factor_group -- group of the standard factor
 from newest_collision_vehicles;

@@ -3,6 +3,6 @@ create table dim_vehicle_type as
 select distinct
     vehicle_type_key, -- derived from the spelling; 0: not stated
     vehicle_type_raw as raw_spelling, -- as published
-    coalesce(vehicle_type, 'Unknown') as vehicle_type, -- standard name; Other where the vocabulary lacks it
+    coalesce(vehicle_type, 'Unknown') as vehicle_type, -- standard name; Unmapped where the vocabulary lacks the spelling
     coalesce(vehicle_group, 'Unknown') as vehicle_group -- group of the standard type
 from newest_collision_vehicles;
