@@ -10,7 +10,12 @@ from pathlib import Path
 
 from stages.datasets import registry
 from stages.datasets.dataset import PROVENANCE_COLUMNS, Column, Dataset
+<<<<<<< HEAD
 from stages.datasets.values import NULL_WORDS
+=======
+from stages.datasets.vehicle_types import VEHICLE_TYPES
+from stages.datasets.vocabulary import FACTORS
+>>>>>>> e5f3838 (The data dictionary lists the standard vehicle types and factors)
 from stages.landing import csv_file
 from stages.transform_clean import NULL_WORD
 from stages.warehouse import models as sql_files
@@ -52,6 +57,21 @@ run, whatever its dates; the log warns with their number, and `meta_sources` kee
 **Rejected rows** go to `quarantine/<stage>/<dataset>/`, with source, line, reason and text. More than
 `COLLISIONS_MAX_QUARANTINE_RATIO` of a stage's rows there fails the stage; `ingest_raw` counts over the files that it
 reads in this run.
+"""
+VOCABULARY = """\
+Vehicle types and contributing factors keep the published spelling beside the standard name.
+
+- `Unmapped`: the vocabulary lacks the spelling. A warning check lists these spellings; add them to
+  `stages/datasets/vehicle_types.py` or `vocabulary.py`.
+- `Other`: the source says so; it is an entry of the police form's menu.
+- `Unknown`: the source says that it does not know, or names something else than a type (a make, a colour, an insurer, a
+  number).
+- `Unknown code`: one or two letters or digits that stand for nothing known, or a class of number plates that vehicles
+  of any type have. Its group is `Unknown`.
+
+Codes of two letters are vehicle styles of the National Crime Information Center, whose words the menu repeats (`TK`:
+trucks in general). Longer ones are body types and registration classes of New York State. A word cut short counts as
+the whole word where only one standard type has a spelling that begins so.
 """
 
 
@@ -113,6 +133,24 @@ def of_dataset(dataset: Dataset) -> str:
     return "\n\n".join(parts)
 
 
+def of_vocabulary() -> str:
+    """The standard vehicle types and factors, with their groups."""
+    types = [
+        (name, kind.group, kind.spellings.partition(",")[0].strip(" \n*"), kind.codes.upper())
+        for name, kind in VEHICLE_TYPES.items()
+    ]
+    return "\n\n".join(
+        [
+            "## Vocabulary",
+            VOCABULARY.rstrip(),
+            "### Standard vehicle types",
+            table(["standard type", "group", "published as, for example", "and as the codes"], types),
+            "### Standard contributing factors",
+            table(["group", "standard factors"], [(group, "; ".join(factors)) for group, factors in FACTORS.items()]),
+        ]
+    )
+
+
 def of_warehouse(datasets: Sequence[Dataset]) -> str:
     """The warehouse's tables, with the types that an empty build gives them, and its checks."""
     folders = [sql_files.OWN, *(dataset.sql for dataset in datasets if dataset.sql)]
@@ -145,7 +183,7 @@ def of_warehouse(datasets: Sequence[Dataset]) -> str:
 
 def page(datasets: Sequence[Dataset]) -> str:
     """The whole page."""
-    return "\n\n".join([HEAD.rstrip(), *map(of_dataset, datasets), of_warehouse(datasets)]) + "\n"
+    return "\n\n".join([HEAD.rstrip(), *map(of_dataset, datasets), of_vocabulary(), of_warehouse(datasets)]) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:
