@@ -10,12 +10,9 @@ from pathlib import Path
 
 from stages.datasets import registry
 from stages.datasets.dataset import PROVENANCE_COLUMNS, Column, Dataset
-<<<<<<< HEAD
 from stages.datasets.values import NULL_WORDS
-=======
 from stages.datasets.vehicle_types import VEHICLE_TYPES
 from stages.datasets.vocabulary import FACTORS
->>>>>>> e5f3838 (The data dictionary lists the standard vehicle types and factors)
 from stages.landing import csv_file
 from stages.transform_clean import NULL_WORD
 from stages.warehouse import models as sql_files

@@ -13,7 +13,7 @@ from stages.lake.store import ObjectInfo, ObjectStore
 
 # Where a raw row came from: columns beside the published ones → their names from the clean layer on.
 PROVENANCE = {"_source": "source", "_line": "source_line", "_extracted_at": "extracted_at"}
-RAW_FORMAT = 4  # raise it when the reader of landed files makes other rows of the same file
+RAW_FORMAT = 5  # raise it when the reader of landed files makes other rows of the same file
 
 
 @dataclass

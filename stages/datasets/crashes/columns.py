@@ -20,9 +20,9 @@ TYPES = [f"vehicle_type_{slot}" for slot in SLOTS]
 
 
 DATE_PATTERNS = {
-    "portal": r"\d{1,2}/\d{1,2}/\d{4}",
+    "portal": r"\d{1,2}/\d{1,2}/(?:\d{4}|\d{2})(?: .+)?",
     "API": r"\d{4}-\d{2}-\d{2}T[\d:.]+",
-    "older portal": r"\d{1,2}/\d{1,2}/\d{4}",
+    "older portal": r"\d{1,2}/\d{1,2}/(?:\d{4}|\d{2})(?: .+)?",
 }
 
 
