@@ -29,7 +29,7 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         "Passenger car",
         """
         sedan, 2 dr sedan, 4 dr sedan, 4 sedn, sudan, 2 door, 3 door, 4 door, 2dr, 4dr, passenger vehicle,
-        passenger car, passenger, passanger, pass, passe, pas 4dr*, coupe, hatchback, car, smart car
+        passenger car, passenger, passanger, pass, passe, pas 4dr*, coupe, hatchback, car, smart car, *sedan
         """,
         "2d, 3d, 4d, cp, sd, 2dsd, 4ds, 4dsd, pas",
     ),
@@ -38,31 +38,31 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         "Passenger car",
         """
         station wagon / sport utility vehicle, sport utility / station wagon, sport utility vehicle, suv, car/suv,
-        suburban, surburban, sub, subr, sbn, sybn, wagon, jeep*, carry all
+        suburban, surburban, sub, subr, sbn, sybn, wagon, jeep*, carry all, subn*
         """,
-        "ll, subn",
+        "ll",
     ),
     "Limousine": VehicleType("Passenger car", "limousine, limo*", "lm, lim"),
     "Taxi": VehicleType(
         "Taxi",
-        "taxi*, yellow taxi, yellow cab, cab, livery vehicle, livery car, liver, black car, uber, tlc",
+        "taxi*, yellow taxi, yellow cab, cab, livery vehicle, livery car, liver, black car, uber, tlc, tlc ?",
         "omt, oml",
     ),
     "Pick-up truck": VehicleType(
         "Truck or van",
         """
         pick-up truck, pickup with mounted camper, pickup*, pick, pick rd, pkup, ford pick*, ford f150, f150*, f250,
-        dodge ram, ram, ridgeline
+        dodge ram, ram, ridgeline, pick truck
         """,
         "pk, pm, pu",
     ),
     "Van": VehicleType(
         "Truck or van",
         """
-        van, van truck, van?, vanette, vab, vav, *van, van ford, minivan, passenger van, 10 passenger van,
+        van, van truck, van c, van?, vanette, vab, vav, *van, van ford, minivan, passenger van, 10 passenger van,
         12 passenger van, 15 passenger van, cargo van, cargo, work van, utility van, panel van, dollar van,
         rental van, transit van, transit, sprinter*, ford sprinter, ford econoline, ford transit, econoline,
-        ecoline van, ram promaster, promaster, chevy express
+        ecoline van, ram promaster, promaster, chevy express, van transit, vam, e250, e350
         """,
         "vn, vt",
     ),
@@ -73,15 +73,15 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         uhual, uhal*, budget truck, rental truck, ryder, ryder truck, penske*, enclosed body - removable enclosure,
         enclosed body - nonremovable enclosure
         """,
-        "eb, en",
+        "en",
     ),
     "Delivery truck": VehicleType(
         "Truck or van",
         """
-        delivery truck, delivery van, delivery vehicle, delivery, deliv*, delvi*, dilevery*, dlvr, del, usps*, uspcs*,
+        delivery truck, delivery van, delivery vehicle, delivery, delvi*, dilevery*, dlvr, del, usps*, uspcs*,
         us postal*, us mail*, usp, usp ?, u.s. post office, postal*, post office, mail, mail truck, llv mail truck,
         ups, ups truck, ups van, ups m, fedex*, fedx, federal express, amazon*, dhl*, courier*, parcel,
-        beverage truck
+        beverage truck, deli*, dlev, llv, bread truck
         """,
         "br, delv",
     ),
@@ -94,7 +94,7 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         "lw",
     ),
     "Armored truck": VehicleType("Truck or van", "armored*, dunbar", "ar"),
-    "Refrigerated truck": VehicleType("Truck or van", "refrigerated van, refrig*, reefer, refrg", "rf, refg"),
+    "Refrigerated truck": VehicleType("Truck or van", "refrigerated van, refrig*, reefer, refrg, ref box*", "rf, refg"),
     "Stake or rack truck": VehicleType(
         "Truck or van", "stake or rack, stake truck, stake body, stack, livestock rack, glass rack", "st, ls, gr, stak"
     ),
@@ -105,7 +105,7 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         large com veh (6 or more tires), small com veh (4 tires), utility, utility truck, utility tr, utility vehicle,
         util*, ulili, uliti, utll, utlit, utyli, work truck, open body, pallet, f350, f450, f550, f650, 2 ton truck,
         special purpose commercial, mack, mack truck, hino, dot truck, mta truck, con ed truck, nat grid truck,
-        verizon*
+        verizon*, cargo truck, international, intl, isuzu, fuso truck
         """,
         "tk, op, pl, ut, com, spc, trk",
     ),
@@ -113,14 +113,14 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         "Heavy truck",
         """
         tractor truck diesel, tractor truck gasoline, tractor trailer, tractor, semi, semi truck, 18 wh*, 18 weeler,
-        freight truck, freightliner, frieghtliner, freight fl, frht, kenworth, peterbilt, car carrier, auto carrier,
-        g sem
+        freight truck, freightliner, frieghtliner, freight fl, frht, car carrier, auto carrier, g sem, kenworth*,
+        peterb*
         """,
         "ds, tr, ac, trac, trc",
     ),
     "Trailer": VehicleType(
         "Trailer",
-        "trailer, *trail*, *trai, tralier, trialer, trial, tlr, trl*, ltrl, fltrl, nttrl, lowboy, log",
+        "trailer, *trail*, *trai, tralier, trialer, trial, tlr, trl*, lowboy, log, *trl",
         "lb, lg, lp, ltr, trlr, trl, sem",
     ),
     "Flatbed truck": VehicleType(
@@ -145,12 +145,14 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
     "Street sweeper or snow plow": VehicleType(
         "Heavy truck",
         """
-        snow plow, plow truck, plow, snow plower, street sweeper, street cleaner, road sweeper, dsny sweeper, sweeper,
-        swepe, broom, salt spreader, salt truck
+        snow plow, plow truck, plow, snow plower, street sweeper, street cleaner, road sweeper, dsny sweeper, swepe,
+        broom, salt spreader, salt truck, sweeper*, stree swe*
         """,
     ),
     "Tow truck": VehicleType(
-        "Heavy truck", "tow truck / wrecker, tow truck, tow, towtr*, tow r, *towt*, wrecker, g tow, e tow, x tow", "tt"
+        "Heavy truck",
+        "tow truck / wrecker, tow truck, tow, towtr*, tow r, *towt*, wrecker, g tow, e tow, x tow, towing",
+        "tt",
     ),
     "Concrete mixer": VehicleType(
         "Heavy truck",
@@ -161,20 +163,18 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         "Bus",
         """
         bus, bus?, *bus, mta bus*, mta, mta transit, nyc transit, nycta, omnibus, livery omnibus, tour bus, coach,
-        shuttle bus, shuttle, access-a-ride
+        shuttle bus, shuttle, *mta b*, charter bus, metro transit, access*
         """,
         "bu, omr, omni",
     ),
     "School bus": VehicleType(
-        "Bus",
-        "school bus, schoo*, shcoo*, nyc school bus, small school bus, yellow bus, yellow school bus, short bus",
-        "scl",
+        "Bus", "school bus, schoo*, shcoo*, small school bus, yellow bus, yellow school bus, short bus, *school*", "scl"
     ),
     "Ambulance": VehicleType(
         "Emergency vehicle",
         """
         ambulance, ambulette, *ambu*, *amb, amub*, amula*, anbul*, abula*, amabu*, almbul*, ambalance, amdu, mbu, ems,
-        ems?, ems truck, ems van, ems bus, ny*ems, emt, fdny ems*, fdny emt
+        ems?, ems truck, ems van, ems bus, ny*ems, emt, fdny ems*, fdny emt, subn amb
         """,
         "am, amb, ambu",
     ),
@@ -183,26 +183,26 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         """
         fire truck, fire, firet*, nyc fire truck, fire engine, fire department, fire apparatus, fire ladder,
         fire rig*, fdny*, nyc fdny*, nyc fd, nyfd, fd ny, fd truck, fd fire truck, fd ladder, ladder*, engine ??,
-        engine, pumper, pumper truck, rescue truck, e one, seagrave
+        engine, pumper, pumper truck, rescue truck, e one, seagrave, firtruck
         """,
         "ft",
     ),
     "Police vehicle": VehicleType(
-        "Emergency vehicle", "police vehicle, police car, nypd*, *rmp, rmp v*, esu truck, esu re*"
+        "Emergency vehicle", "police vehicle, nypd*, *rmp, rmp v*, esu truck, esu re*, police*"
     ),
     "Motorcycle": VehicleType(
         "Motorcycle or moped",
         """
-        motorcycle, motorc*, motorbike, motor, moter, mini bike, minicycle, dirt bike, dirt, gas dirt bike,
-        e motorcycle, yamaha, harley*, slingshot, mcy b
+        motorcycle, motorbike, motor, moter, mini bike, minicycle, dirt bike, dirt, gas dirt bike, e motorcycle,
+        yamaha, harley*, slingshot, mcy b, *motorc*
         """,
         "mb, mc, mk, my, mot, mcy",
     ),
     "Moped": VehicleType(
         "Motorcycle or moped",
         """
-        moped, *moped*, mopd, mopad, mopet, mopen, mopped, motorscooter, motorized scooter, mtr s, mot s,
-        3 wheel scooter, gas scooter, gas bike, gas bicycle, vespa*, revel, revel scooter, e revel scooter
+        moped, *moped*, mopd, mopad, motorscooter, motorized scooter, mtr s, mot s, 3 wheel scooter, gas scooter,
+        gas bike, gas bicycle, vespa*, revel, revel scooter, e revel scooter, mope*, mopp*, gas pwr scooter
         """,
         "md, ms, lma, lmb, lmc",
     ),
@@ -211,21 +211,24 @@ VEHICLE_TYPES: dict[str, VehicleType] = {
         """
         scooter, *scoo*, e-scooter, electric scooter, e-scoter, e-sooter, scotter, lime scooter, razor scooter, razor,
         push scooter, kick scooter, stand up scooter, standing scooter, standing s*, skateboard, *skateb*,
-        e skateboard, electric skateboard, hoverboard, segway, unicycle, e unicycle, elec. unicycle
+        e skateboard, electric skateboard, hoverboard, segway, seated scooter, manual scooter, ride on scooter,
+        ninebot, one wheel, skatboard, *unic*
         """,
     ),
     "Electric bicycle": VehicleType(
-        "Bicycle or scooter", "e-bike, *ebike*, e bi, electric bike, electric bicycle, elect, elec, e motor bike"
+        "Bicycle or scooter",
+        "e-bike, *ebike*, e bi, electric bike, electric bicycle, elect, elec, e motor bike, e bicycle",
     ),
     "Bicycle": VehicleType("Bicycle or scooter", "bike, bicycle, citi bike, pedal bike, push bike, pedicab, tricycle"),
     "Construction or farm machine": VehicleType(
         "Other vehicle",
         """
-        forklift, fork, fork*, yale fork, foglift, foglit, folk lift, forlift, fortl, hi-lo, hilow, backhoe*,
-        back hoe, bkhoe, bulldozer, buldozer, excavator, escavator, crane, truck crane, boom crane, power shovel,
-        lift boom, boom*, lift, scissor lift, aerial lift, cherry picker, bucket truck, bobcat*, skid*, front end l*,
-        front load*, payloader, loader, caterpillar, cat, cat?, john deere, johnd, kubota, jlg ?, paver, paving*,
-        asphalt pa*, road roller, well driller, drill rig, pump, lawn mower, farm vehicle, harvester, construction*
+        forklift, foglift, foglit, folk lift, forlift, fortl, hi-lo, hilow, backhoe*, back hoe, bkhoe, bulldozer,
+        buldozer, escavator, crane, truck crane, boom crane, power shovel, lift boom, boom*, lift, scissor lift,
+        aerial lift, cherry picker, bobcat*, skid*, front end l*, front load*, payloader, loader, caterpillar, cat,
+        cat?, john deere, johnd, jlg ?, paver, paving*, asphalt pa*, road roller, well driller, drill rig, pump,
+        lawn mower, farm vehicle, harvester, construction*, catapillar, *exca*, *fork*, hyster*, telehandler, komatsu,
+        kubota*, genie, lull, *compact lo*, comp skid, const equi*, bucket*, toolcat
         """,
         "bd, bh, cr, fl, ld, lf, wd, p/sh",
     ),
