@@ -403,7 +403,7 @@ def test_rows_that_fail_a_check_are_kept_until_a_build_passes_it(lake: Lake) -> 
     assert table.to_pylist() == [{"raw_spelling": "hovercraft", "vehicles": 2}]
     factors = pq.read_table(pa.BufferReader(lake.store.read("quarantine/checks/factor_in_vocabulary.parquet")))
     assert factors.to_pylist() == [{"raw_spelling": "sunspots", "vehicles": 2}]
-    lake.land(crashes_csv(rows(2)), "a.csv", LATER)
+    lake.land(crashes_csv(rows(3)), "a.csv", LATER)
     lake.run()
     assert kept not in lake.objects()
 
