@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.datasets.dataset import Dataset
-from stages.datasets.values import is_null_word
+from stages.datasets.values import DATE_FORMS, is_null_word
 from stages.errors import DataError, SourceError
 from stages.lake import keys
 from stages.lake.job import STAGES, Job, Output, Run
@@ -33,7 +33,7 @@ from stages.lake.sources import Source, load_sources, save_sources
 from stages.lake.store import ObjectInfo
 from stages.lake.tally import EXAMPLES, ROW
 from stages.landing.content import opened
-from stages.landing.csv_file import BLOCK_BYTES, Block, Reject, Rows, read_blocks, read_rows
+from stages.landing.csv_file import BLOCK_BYTES, REJECTS, Block, Reject, Rows, read_blocks, read_rows
 from stages.landing.header import Header, read_header
 from stages.logs import log, progress
 from stages.parallel import parallel
@@ -48,6 +48,14 @@ def months_of(dates: pa.ChunkedArray, dataset: Dataset) -> np.ndarray:
     codes = np.array([month_code(day.isoformat()[:7]) if day else -1 for day in parsed] + [-1], dtype=np.int32)
     months: np.ndarray = codes[pc.fill_null(encoded.indices, len(parsed)).to_numpy(zero_copy_only=False)]
     return months
+
+
+def reasons(dataset: Dataset) -> dict[str, str]:
+    """Why a record is rejected here → what that means."""
+    return REJECTS | {
+        f"{dataset.date}_missing": "the date is blank, so that the row belongs to no month",
+        f"{dataset.date}_unreadable": f"the date is not written as {DATE_FORMS}",
+    }
 
 
 def split_by_month(rows: Rows, date_column: str, dataset: Dataset) -> tuple[dict[str, pa.Table], list[Reject]]:
@@ -238,6 +246,7 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, known: dict[str, Source], so
     """Bring one dataset's raw layer up to date; `known` is what the record held when landing was listed."""
     job = raw.job
     job.files = {source.name: source.key for source in sources.values()}
+    job.meanings = reasons(dataset)
     removed = removed_sources(raw, known, sources)
     job.months = pending_months(job, (sources | removed).values() if job.run.take_in_new else removed.values())
     job.months |= {month for name, months in raw.held.items() if name not in sources for month in months}

@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from stages import ingest_raw
 from stages.datasets import registry
 from stages.datasets.dataset import PROVENANCE_COLUMNS, Column, Dataset
 from stages.datasets.values import NULL_WORDS
 from stages.datasets.vehicle_types import VEHICLE_TYPES
 from stages.datasets.vocabulary import FACTORS
-from stages.landing import csv_file
 from stages.transform_clean import NULL_WORD
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import KEPT_ROWS, Curated, Versions, build, open_warehouse, read_curated
@@ -100,11 +100,7 @@ def of_dataset(dataset: Dataset) -> str:
         )
         for column in dataset.columns
     ]
-    rejects = {name: ("ingest_raw", when) for name, when in csv_file.REJECTS.items()}
-    rejects |= {
-        f"{dataset.date}_missing": ("ingest_raw", "the date is blank: the row belongs to no month"),
-        f"{dataset.date}_unreadable": ("ingest_raw", "the date cannot be read in any published form"),
-    }
+    rejects = {name: ("ingest_raw", when) for name, when in ingest_raw.reasons(dataset).items()}
     words = ", ".join(f"`{word}`" for word in sorted(NULL_WORDS))
     blanks = {NULL_WORD: ("transform_clean", f"a word that programs write where there is nothing: {words}")}
     for rule in (*dataset.row_rules, *dataset.value_rules):

@@ -54,7 +54,7 @@ class Job:
     """One stage's work on one dataset: what it is given, and the record that it builds.
 
     `months` (YYYY-MM) are those that the run works on besides those of its scope; `files` has the key of each landed
-    file by its name as a source.
+    file by its name as a source, `meanings` what the reasons to reject a row mean.
     """
 
     run: Run
@@ -67,6 +67,7 @@ class Job:
     rules: Counter[str] = field(default_factory=Counter)
     tally: Tally = field(default_factory=Tally)
     files: dict[str, str] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
     promised: dict[str, Any] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
@@ -214,7 +215,10 @@ class Job:
     def describe(self, excess: Excess, blanks: Mapping[str, Blank]) -> str:
         """What is wrong with a landed file, for people."""
         file = self.files.get(excess.source, excess.source)
-        rules = ", ".join(f"{rule} {count:,}" for rule, count in excess.rules.items())
+        rules = ", ".join(
+            f"{rule} {count:,}{f': {self.meanings[rule]}' if rule in self.meanings else ''}"
+            for rule, count in excess.rules.items()
+        )
         found = f"{file}: {excess.count:,} of {excess.of:,}"
         examples = f", e.g. {'; '.join(excess.examples)}" if excess.examples else ""
         if not excess.column:
