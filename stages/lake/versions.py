@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.lake.frames import record_numbers
+from stages.lake.frames import has_repeats, record_numbers
 from stages.lake.sources import Source
 from stages.logs import log
 
@@ -21,7 +21,7 @@ def newest(frame: pd.DataFrame, key: str) -> pd.DataFrame:
     Newest: latest extraction, then greatest source name, then last line.
     """
     records = record_numbers(frame, key)
-    if len(np.unique(records)) == len(records):
+    if not has_repeats(records):
         return frame
     _, source = np.unique(frame["source"].to_numpy(dtype=object), return_inverse=True)
     extracted = frame["extracted_at"].to_numpy(dtype="datetime64[us]")

@@ -13,7 +13,7 @@ from stages.datasets import vocabulary
 from stages.datasets.boroughs import NAMES, NONE, of_the_city
 from stages.datasets.crashes.columns import FACTORS, ROAD_USERS, SLOTS, STREETS, TYPES
 from stages.errors import ContractError
-from stages.lake.frames import per_value, record_numbers
+from stages.lake.frames import are_among, has_repeats, per_value, record_numbers
 
 MILLISECONDS_PER_HOUR = 3_600_000
 SEVERITIES = ["fatal", "injury", "property damage"]
@@ -127,9 +127,9 @@ def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
 
 def check_references(collisions: pd.DataFrame, found: pd.DataFrame) -> None:
     """Raise ContractError where a vehicle has no collision in its month, or a collision is there twice."""
-    numbers = np.unique(record_numbers(collisions, "collision_id"))
-    if len(numbers) < len(collisions):
+    numbers = record_numbers(collisions, "collision_id")
+    if has_repeats(numbers):
         raise ContractError("clean crashes: a collision is twice in a month; run transform_clean again")
-    dangling = ~np.isin(record_numbers(found, "collision_id"), numbers)
+    dangling = ~are_among(record_numbers(found, "collision_id"), numbers)
     if dangling.any():
         raise ContractError(f"curated collision_vehicles: {int(dangling.sum())} rows without a collision")
