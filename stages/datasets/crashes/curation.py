@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.datasets import vocabulary
+from stages.datasets import streets, vocabulary
 from stages.datasets.boroughs import NAMES, NONE, of_the_city
-from stages.datasets.crashes.columns import FACTORS, ROAD_USERS, SLOTS, STREETS, TYPES
+from stages.datasets.crashes.columns import FACTORS, ROAD_USERS, SLOTS, TYPES
 from stages.errors import ContractError
 from stages.lake.frames import are_among, has_repeats, per_value, record_numbers
 
@@ -24,7 +24,9 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Clean rows of some months → `collisions` and `collision_vehicles`."""
     named = named_slots(rows)
     derived = {
-        **{name: per_value(rows[name], str.upper, pa.string()) for name in STREETS},  # some addresses are not capitals
+        "on_street_name": per_value(rows["on_street_name"], streets.street, pa.string()),
+        "cross_street_name": per_value(rows["cross_street_name"], streets.street, pa.string()),
+        "off_street_address": per_value(rows["off_street_address"], streets.address, pa.string()),
         "vehicle_count": np.sum(list(named.values()), axis=0, dtype=np.int8),
         "crash_hour": hours(rows["crash_time"]),
         "severity": severities(rows),
