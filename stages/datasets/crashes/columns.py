@@ -126,6 +126,17 @@ COLLISIONS = Table(
         Column("vehicle_count", pa.int8(), "how many of the five slots name a vehicle type or a factor"),
         Column("crash_hour", pa.int8(), "hour of the day, 0-23, New York time"),
         Column("severity", pa.string(), "`fatal`, `injury` or `property damage`; unknown where a deciding count is"),
+        Column("vehicle_type_1", pa.string(), "standard type of the first vehicle"),
+        Column("vehicle_type_2", pa.string(), "standard type of the second vehicle"),
+        Column("contributing_factor_1", pa.string(), "standard factor of the first vehicle"),
+        Column("contributing_factor_2", pa.string(), "standard factor of the second vehicle"),
+        Column("involves_truck", pa.bool_(), "whether a slot names a truck; pick-up trucks and vans do not count"),
+        Column("involves_bus", pa.bool_(), "whether a slot names a bus"),
+        Column("involves_taxi", pa.bool_(), "whether a slot names a taxi or a livery car"),
+        Column("involves_motorcycle_or_moped", pa.bool_(), "whether a slot names a motorcycle or a moped"),
+        Column("involves_bicycle", pa.bool_(), "whether a slot names a bicycle, electric ones included"),
+        Column("speeding", pa.bool_(), "whether a slot names the factor Unsafe Speed"),
+        Column("alcohol", pa.bool_(), "whether a slot names the factor Alcohol Involvement"),
     ),
 )
 

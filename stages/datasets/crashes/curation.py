@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,24 @@ SEVERITIES = ["fatal", "injury", "property damage"]
 SOURCES = ["stated", "coordinates"]
 
 
+def _is_truck(text: str) -> bool:
+    is_truck_or_van = vocabulary.vehicle_group(text) in {"Truck or van", "Heavy truck"}
+    return is_truck_or_van and vocabulary.vehicle_type(text) not in {"Pick-up truck", "Van"}
+
+
+VEHICLE_KINDS: dict[str, Callable[[str], bool]] = {
+    "involves_truck": _is_truck,
+    "involves_bus": lambda text: vocabulary.vehicle_group(text) == "Bus",
+    "involves_taxi": lambda text: vocabulary.vehicle_group(text) == "Taxi",
+    "involves_motorcycle_or_moped": lambda text: vocabulary.vehicle_group(text) == "Motorcycle or moped",
+    "involves_bicycle": lambda text: vocabulary.vehicle_type(text) in {"Bicycle", "Electric bicycle"},
+}
+FACTOR_KINDS: dict[str, Callable[[str], bool]] = {
+    "speeding": lambda text: vocabulary.factor(text) == "Unsafe Speed",
+    "alcohol": lambda text: vocabulary.factor(text) == "Alcohol Involvement",
+}
+
+
 def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Clean rows of some months → `collisions` and `collision_vehicles`."""
     named = named_slots(rows)
@@ -31,6 +49,8 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "crash_hour": hours(rows["crash_time"]),
         "severity": severities(rows),
         **boroughs(rows),
+        **first_two(rows),
+        **involved(rows),
     }
     collisions = rows.drop(columns=[*FACTORS, *TYPES]).assign(**derived)
     found = vehicles(rows, named)
@@ -81,6 +101,37 @@ def _named(codes: np.ndarray, names: Sequence[str], index: pd.Index) -> pd.Serie
 
 def _series(values: pa.Array, index: pd.Index) -> pd.Series:
     return pd.Series(values, index=index, dtype=pd.ArrowDtype(values.type))
+
+
+def first_two(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Standard type and factor of the first two vehicles, which are mostly the ones that collided."""
+    return {
+        name.format(slot): per_value(rows[name.format(slot)], standard, pa.string())
+        for name, standard in (
+            ("vehicle_type_{}", vocabulary.vehicle_type),
+            ("contributing_factor_{}", vocabulary.factor),
+        )
+        for slot in (1, 2)
+    }
+
+
+def involved(rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Which kinds of vehicle, and which of the factors asked for most, some slot of a collision names."""
+    return named_in_some_slot(rows, TYPES, VEHICLE_KINDS) | named_in_some_slot(rows, FACTORS, FACTOR_KINDS)
+
+
+def named_in_some_slot(
+    rows: pd.DataFrame, columns: list[str], kinds: dict[str, Callable[[str], bool]]
+) -> dict[str, np.ndarray]:
+    """Kind → which rows name a value of it in one of the columns."""
+
+    def kinds_of(text: str) -> int:
+        return sum(is_of_kind(text) << bit for bit, is_of_kind in enumerate(kinds.values()))
+
+    bits = np.zeros(len(rows), dtype=np.int8)
+    for column in columns:
+        bits |= per_value(rows[column], kinds_of, pa.int8()).to_numpy(np.int8, na_value=0)
+    return {kind: (bits >> bit & 1).astype(bool) for bit, kind in enumerate(kinds)}
 
 
 def hours(times: pd.Series) -> pd.Series:
