@@ -1,4 +1,4 @@
-"""Queries the published warehouse, wherever the lake is: `python -m stages.warehouse.query [NAME | SQL]`.
+"""Queries the published warehouse, wherever the lake is: `python -m stages.warehouse.query`.
 
 Needs DuckDB and the lake's store alone, for it also runs where the stages' other packages are not installed.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +28,46 @@ QUERIES = Path(__file__).parent / "queries"
 BLOCK = 10_000  # rows fetched at once
 
 
-def ready_queries() -> dict[str, tuple[str, str]]:
-    """The ready queries: name → what it answers (its first line), and its SQL."""
-    texts = {path.stem: path.read_text() for path in sorted(QUERIES.glob("*.sql"))}
-    return {name: (text.partition("\n")[0].removeprefix("-- "), text) for name, text in texts.items()}
+@dataclass(frozen=True)
+class ReadyQuery:
+    """A query in a file: what it answers (its first line), its parameters (`-- NAME: meaning` below it), its SQL."""
+
+    title: str
+    parameters: dict[str, str]
+    sql: str
+
+
+def ready_queries() -> dict[str, ReadyQuery]:
+    """The ready queries by name."""
+    return {path.stem: _ready_query(path.read_text()) for path in sorted(QUERIES.glob("*.sql"))}
+
+
+def _ready_query(text: str) -> ReadyQuery:
+    title, _, rest = text.partition("\n")
+    return ReadyQuery(title.removeprefix("-- "), dict(re.findall(r"^-- (\w+): (.+)$", rest, re.MULTILINE)), text)
+
+
+def given_parameters(words: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE words as a dict; raises ConfigError where one is none."""
+    found = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator or not name.isidentifier():
+            raise ConfigError(f"expected PARAMETER=VALUE, not {word!r}; SQL must be quoted as one word")
+        found[name] = value
+    return found
+
+
+def check_parameters(name: str, ready: ReadyQuery, given: Mapping[str, str]) -> None:
+    """Raise ConfigError unless a ready query is given its parameters, and no others."""
+    if missing := [
+        f"{parameter} ({meaning})" for parameter, meaning in ready.parameters.items() if parameter not in given
+    ]:
+        raise ConfigError(f"{name} needs PARAMETER=VALUE for {'; '.join(missing)}")
+    if unknown := [parameter for parameter in given if parameter not in ready.parameters]:
+        raise ConfigError(
+            f"{name} has no parameter {', '.join(unknown)}; it has: {', '.join(ready.parameters) or 'none'}"
+        )
 
 
 def _printable(rows: duckdb.DuckDBPyRelation) -> str | None:
@@ -46,20 +84,20 @@ def _printable(rows: duckdb.DuckDBPyRelation) -> str | None:
     return rows.select(*columns).sql_query()
 
 
-def query(sql: str, as_csv: bool, environment: Mapping[str, str]) -> None:
-    """Run one query on the published warehouse, read-only, and print its rows."""
+def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Mapping[str, str]) -> None:
+    """Run one query on the published warehouse, read-only, with its `$name` parameters, and print its rows."""
     import duckdb
 
     store = open_store(Settings.from_environment(environment))
     try:
         with store.local(keys.WAREHOUSE) as path, duckdb.connect(str(path), read_only=True) as warehouse:
-            rows = warehouse.sql(sql)
+            rows = warehouse.sql(sql, params=dict(parameters))
             if rows is None:
                 raise ConfigError("this statement returns no rows; the published warehouse is read-only")
             if as_csv:
                 writer = csv.writer(sys.stdout, lineterminator="\n")
                 writer.writerow(rows.columns)
-                cursor = warehouse.execute(_printable(rows) or sql)
+                cursor = warehouse.execute(_printable(rows) or sql, dict(parameters))
                 while block := cursor.fetchmany(BLOCK):
                     writer.writerows(block)
             else:
@@ -73,11 +111,16 @@ def query(sql: str, as_csv: bool, environment: Mapping[str, str]) -> None:
         raise ConfigError(f"the query fails: {error}") from None
 
 
+def _help_lines(name: str, ready: ReadyQuery) -> list[str]:
+    parameters = [f"{'':19}{parameter}=…  {meaning}" for parameter, meaning in ready.parameters.items()]
+    return [f"  {name:16} {ready.title}", *parameters]
+
+
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Parse the arguments, print the answer, and exit as the stages do."""
     logs.set_up()
     ready = ready_queries()
-    names = "\n".join(f"  {name:12} {does}" for name, (does, _) in ready.items())
+    names = "\n".join(line for name, one in ready.items() for line in _help_lines(name, one))
     parser = argparse.ArgumentParser(
         prog="scripts/query",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -85,6 +128,9 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         epilog=f"ready queries:\n{names}\n\nThe lake is COLLISIONS_LAKE; without it, the demo's.",
     )
     parser.add_argument("query", nargs="?", metavar="NAME | SQL", help="without it, this help")
+    parser.add_argument(
+        "parameters", nargs="*", metavar="PARAMETER=VALUE", help="what the query's $PARAMETER stands for"
+    )
     parser.add_argument("--csv", action="store_true", help="print CSV, all rows; unknown values are empty")
     given = parser.parse_args(arguments)
     if not given.query:
@@ -94,7 +140,11 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         logs.log.error("there is no ready query %r; there are: %s", given.query, ", ".join(ready))
         return ConfigError.exit_code
     try:
-        query(ready.get(given.query, ("", given.query))[1], given.csv, environment)
+        parameters = given_parameters(given.parameters)
+        if given.query in ready:
+            check_parameters(given.query, ready[given.query], parameters)
+        sql = ready[given.query].sql if given.query in ready else given.query
+        query(sql, parameters, given.csv, environment)
     except StageError as error:
         logs.log.error("%s", error)
         return error.exit_code

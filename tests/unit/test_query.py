@@ -49,11 +49,36 @@ def test_csv_prints_moments_with_their_zone(lake: dict[str, str], capsys: pytest
     assert row[2] == ""
 
 
+def test_a_query_takes_parameters(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    sql = "select whole, $text as text, timestamptz '2024-01-01 12:00+00' as moment from numbers where whole = $number"
+    assert query.main(["--csv", sql, "number=985", "text=a=b c"], lake) == 0
+    _, row = printed(capsys.readouterr().out)
+    assert row[:2] == ["985", "a=b c"]
+    assert query.main(["select $text as text", "text=O'NEIL"], lake) == 0
+    assert "O'NEIL" in capsys.readouterr().out
+
+
+def test_the_help_lists_the_ready_queries_and_their_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert query.main([], {}) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  worst_corners    The twenty intersections with the most persons killed or injured." in lines
+    assert lines[lines.index("                   date=…  the first day after, YYYY-MM-DD") - 3].startswith(
+        "  before_after "
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nope"], "there is no ready query 'nope'; there are: by_borough"),
+        (["nope"], "there is no ready query 'nope'; there are: before_after"),
         (["select * from nowhere"], "the query fails: "),
+        (
+            ["before_after", "corner=A"],
+            "before_after needs PARAMETER=VALUE for with (the other street); date (the first",
+        ),
+        (["ledger", "date=2024-01-01"], "ledger has no parameter date; it has: none"),
+        (["ledger", "1"], "expected PARAMETER=VALUE, not '1'; SQL must be quoted as one word"),
+        (["select $a", "b=1"], "the query fails: "),
         (["create table t as select 1"], "the query fails: "),
     ],
 )
