@@ -148,13 +148,20 @@ def of_warehouse(datasets: Sequence[Dataset]) -> str:
     """The warehouse's tables, with the types that an empty build gives them, and its checks."""
     folders = [sql_files.OWN, *(dataset.sql for dataset in datasets if dataset.sql)]
     models = sql_files.models(folders)
-    parts = ["## Warehouse", 'Key 0 of a dimension is "not stated". Keys are derived from what they stand for.']
+    parts = [
+        "## Warehouse",
+        (
+            "`collisions` answers most questions without a join; the facts and dimensions are behind it. Key 0 of a"
+            ' dimension is "not stated". Keys are derived from what they stand for. The tables and columns carry these'
+            " texts as comments: `select table_name, column_name, comment from duckdb_columns()`."
+        ),
+    ]
     with tempfile.TemporaryDirectory() as folder, open_warehouse(Path(folder, "empty.duckdb"), Path(folder)) as empty:
         for dataset in datasets:
             files = [Curated(table.name, table.schema, []) for table in dataset.tables]
             read_curated(empty, Versions(dataset.key, dataset.date, files))
         build(empty, models)
-        order = {"facts": 0, "dims": 1, "meta": 2}
+        order = {"views": 0, "facts": 1, "dims": 2, "meta": 3}
         published = [model for model in models if model.kind in order]
         for model in sorted(published, key=lambda model: (order[model.kind], model.name)):
             described = empty.execute("select name, type from pragma_table_info(?)", [model.name]).fetchall()

@@ -106,15 +106,30 @@ def _read_table(warehouse: duckdb.DuckDBPyConnection, table: Curated) -> None:
     warehouse.execute(f"create temp view {view} as from read_parquet([{names}], hive_partitioning = false)")
 
 
-def quoted(path: Path) -> str:
-    """A path between single quotes of SQL."""
-    return str(path).replace("'", "''")
+def quoted(text: object) -> str:
+    """Text, or a path, between single quotes of SQL."""
+    return str(text).replace("'", "''")
 
 
 def build(warehouse: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
-    """Make the models' relations, in the order given; raises StageError with the file's name where its SQL fails."""
+    """Make the models' relations, in the order given, with their meanings as comments that any tool shows.
+
+    Raises StageError with the file's name where its SQL fails.
+    """
     for model in models:
         _execute(warehouse, model.sql, model.path)
+        if model.kind != "staging":
+            _comment(warehouse, model)
+
+
+def _comment(warehouse: duckdb.DuckDBPyConnection, model: Model) -> None:
+    kind = "view" if model.kind == "views" else "table"
+    columns = [name for name in warehouse.table(model.name).columns if name in model.columns]
+    comments = [
+        f"comment on {kind} {model.name} is '{quoted(model.grain)}'",
+        *(f"comment on column {model.name}.{name} is '{quoted(model.columns[name])}'" for name in columns),
+    ]
+    warehouse.execute(f"begin; {'; '.join(comments)}; commit")  # each alone would wait for the disk
 
 
 def check(warehouse: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> list[Failure]:

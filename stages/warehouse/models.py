@@ -1,8 +1,8 @@
 """The SQL files as they describe themselves: models with their grain and columns, checks with their severity.
 
-A model is `models/{staging,facts,dims,meta}/<relation>.sql`; its first line states its grain, and each column of a
-published table has its meaning behind it, as a comment. A check is `checks/<name>.sql`; its head says what must hold,
-of which table, and how severe a failure is; its query returns the rows that break it.
+A model is `models/{staging,facts,dims,views,meta}/<relation>.sql`; its first line states its grain, and each column of
+a published relation has its meaning behind it, as a comment. A check is `checks/<name>.sql`; its head says what must
+hold, of which table, and how severe a failure is; its query returns the rows that break it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import duckdb
 from stages.errors import StageError
 
 OWN = Path(__file__).parent
-KINDS = ("staging", "facts", "dims", "meta")  # staging relations are temporary: they are not published
+KINDS = ("staging", "facts", "dims", "views", "meta")  # staging relations are temporary: they are not published
 SEVERITIES = ("error", "warning")
 _COLUMN = re.compile(r"^ {4}(?:.* as )?([a-z_]\w*)(?: [a-z]+)?,? -- (.+)$")
 _FROM = re.compile(r'\b(?:from|join)\s+((?:"?\w+"?(?:\s+(?:as\s+)?\w+)?\s*,\s*)*"?[a-z_]\w*)', re.IGNORECASE)

@@ -51,7 +51,9 @@ class Browser:
 
     def text(self) -> str:
         """All that the page shows."""
-        return self.send("POST", "/execute/sync", {"script": "return document.body ? document.body.innerText : ''", "args": []})
+        return self.send(
+            "POST", "/execute/sync", {"script": "return document.body ? document.body.innerText : ''", "args": []}
+        )
 
     def screenshot(self, path: Path) -> None:
         """Save what the window shows."""

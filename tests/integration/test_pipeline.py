@@ -64,7 +64,7 @@ def test_a_month_as_published(folder_lake: Lake, extract: Extract) -> None:
         (7659, 3100, 18, 31, date(2022, 1, 1), date(2022, 1, 31))
     ]
     assert lake.one("select sum(rows) from meta_rules where rule = 'coordinates_zero'") == 20
-    assert lake.one("select count(*) from dim_location where latitude = 0 or longitude = 0") == 0
+    assert lake.one("select count(*) from fct_collisions where latitude = 0 or longitude = 0") == 0
     assert lake.one("select count(*) from fct_collisions join dim_location using (location_key)") == 7659
     boroughs = lake.ask(ready_queries()["by_borough"][1])
     stated, filled = (sum(row[column] for row in boroughs) for column in (2, 3))
@@ -115,7 +115,7 @@ def test_the_api_says_what_the_portal_says(tmp_path: Path, extract: Extract) -> 
         lake.land(extract(name))
         lake.run()
         check_ledger(lake)
-        streets = "on_street_name, cross_street_name, off_street_address"
+        streets = "place_type, place, street_1, street_2, address"
         facts = lake.ask(
             f"select collision_id, crash_date, crash_time, vehicle_count, persons_injured, {streets}"
             " from fct_collisions join dim_location using (location_key)"
@@ -195,7 +195,7 @@ def test_the_three_forms_of_the_same_rows_are_the_same_warehouse(tmp_path: Path,
         (file,) = sample("--rows=400", "--start=2025-03-01", "--end=2025-03-05", f"--form={form}")
         lake.land(file)
         lake.run()
-        assert lake.one("select count(*) from dim_location where off_street_address is not null") > 20
+        assert lake.one("select count(*) from dim_location where address is not null") > 20
         contents.append(lake.contents())
     assert contents[0] == contents[1] == contents[2]
 
@@ -287,13 +287,13 @@ def test_of_equally_old_extracts_the_greater_name_counts(tmp_path: Path) -> None
         for name in order:
             lake.land(crashes_csv(rows(1, BOROUGH={"a": "QUEENS", "b": "BRONX"}[name])), f"{name}.csv", FIRST)
         lake.run()
-        assert lake.ask("select borough from dim_location") == [("Bronx",)]
+        assert lake.ask("select borough from fct_collisions") == [("Bronx",)]
 
 
 def test_within_a_file_the_last_line_counts(folder_lake: Lake) -> None:
     folder_lake.land(crashes_csv(rows(1, BOROUGH="QUEENS") + rows(1, BOROUGH="BRONX")), "a.csv", FIRST)
     folder_lake.run()
-    assert folder_lake.ask("select borough from dim_location") == [("Bronx",)]
+    assert folder_lake.ask("select borough from fct_collisions") == [("Bronx",)]
 
 
 def test_a_covering_file_withdraws_what_it_no_longer_has(lake: Lake) -> None:

@@ -24,8 +24,9 @@ RUNS = {
     "scripts/test": "scripts/test --co -q",  # it is what runs this
     "scripts/query": AS_PRINTED,
     "scripts/query ledger": AS_PRINTED,
-    "scripts/query by_borough": AS_PRINTED,
-    "scripts/query \"select count(*) from fct_collisions where severity = 'fatal'\"": AS_PRINTED,
+    "scripts/query worst_corners": AS_PRINTED,
+    'scripts/query before_after corner="FLATBUSH AVENUE" with="AVENUE U" date=2025-03-20': AS_PRINTED,
+    'scripts/query "select borough, count(*) from collisions where involves_truck group by all"': AS_PRINTED,
     "scripts/demo --ui": "tests/integration/test_demo.py",
     "scripts/bench": "tests/integration/test_bench.py",
     "scripts/up": CLUSTER,

@@ -84,7 +84,7 @@ def test_models_that_refer_to_one_another_are_named(write: Callable[..., Path]) 
     ("name", "text", "message"),
     [
         ("models__facts__a", "create table a as select 1", "a.sql: the first line must state the grain"),
-        ("models__others__a", GRAIN, "expected in one of the folders staging, facts, dims, meta"),
+        ("models__others__a", GRAIN, "expected in one of the folders staging, facts, dims, views, meta"),
         ("models__a", GRAIN, "nothing reads this file"),
         ("models__facts__a", f"{GRAIN}create table b as select 1", "expected it to create a"),
         ("models__facts__a", f"{GRAIN}create temp view a as select 1", "relations in staging are temporary"),
@@ -115,10 +115,11 @@ def test_every_published_column_is_explained(warehouse: duckdb.DuckDBPyConnectio
         files = [Curated(table.name, table.schema, []) for table in dataset.tables]
         read_curated(warehouse, Versions(dataset.key, dataset.date, files))
     build(warehouse, models)
-    tables = {
-        name for (name,) in warehouse.sql("select table_name from duckdb_tables() where not temporary").fetchall()
-    }
-    assert tables == {model.name for model in models if model.kind != "staging"}
+    published = warehouse.sql(
+        "select table_name from duckdb_tables() where not temporary"
+        " union all select view_name from duckdb_views() where not temporary and not internal"
+    )
+    assert {name for (name,) in published.fetchall()} == {model.name for model in models if model.kind != "staging"}
     for model in models:
         if model.kind != "staging":
             columns = [name for name, *_ in warehouse.table(model.name).description or []]

@@ -1,6 +1,6 @@
--- Check: no place is at (0, 0)
--- Table: dim_location
+-- Check: no collision is at (0, 0)
+-- Table: fct_collisions
 -- Severity: error
-select *
-from dim_location
+select collision_id, latitude, longitude
+from fct_collisions
 where latitude = 0 or longitude = 0;

@@ -4,8 +4,8 @@ select
     count(*) as collisions,
     count(*) filter (where borough_source = 'stated') as stated,
     count(*) filter (where borough_source = 'coordinates') as from_coordinates,
-    sum(persons_injured) as injured,
-    sum(persons_killed) as killed,
+    sum(persons_injured)::bigint as injured,
+    sum(persons_killed)::bigint as killed,
     round(100.0 * count(*) / sum(count(*)) over (), 1) as percent
 from fct_collisions
 group by all

@@ -4,7 +4,7 @@ with named as (
     from fct_collision_vehicles
     join dim_contributing_factor using (contributing_factor_key)
 )
-select contributing_factor, factor_group, count(*) as collisions, sum(persons_injured) as injured, sum(persons_killed) as killed
+select contributing_factor, factor_group, count(*) as collisions, sum(persons_injured)::bigint as injured, sum(persons_killed)::bigint as killed
 from named
 join fct_collisions using (collision_id)
 where factor_group <> 'Unknown'

@@ -19,5 +19,5 @@ select
     isodow(day) as day_of_week, -- 1 Monday to 7 Sunday
     dayname(day) as day_name, -- Monday to Sunday
     isodow(day) >= 6 as is_weekend, -- Saturday or Sunday
-    yearweek(day) as iso_week -- ISO year and week as YYYYWW
+    yearweek(day) as iso_year_week -- ISO year and week as YYYYWW: 2021-01-01 is in 202053
 from days;

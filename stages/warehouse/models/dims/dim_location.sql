@@ -1,12 +1,20 @@
--- Grain: one row per place as collisions name it. The same place has the same key in every build by the same DuckDB.
+-- Grain: one row per place: an intersection, an address, a stretch of street or bare coordinates, within its borough.
 create table dim_location as
-select distinct
-    location_key, -- derived from the other columns; 0: not stated
-    borough, -- the borough stated, else the one in which the coordinates lie
-    zip_code, -- five digits, where stated
-    on_street_name, -- street on which the collision happened
-    cross_street_name, -- nearest cross street
-    off_street_address, -- address, where it was not at a crossing
-    latitude, -- degrees north, WGS84
-    longitude -- degrees east, WGS84
-from located_collisions;
+with own_names as (
+    select *, regexp_matches(place, '^\D|^\S+ (AVENUE|DRIVE|PLACE|ROAD|STREET)$') as without_number
+    from places
+    where not is_other_name
+)
+select
+    location_key, -- derived from the type, the name and the borough, the same in every build; 0: not stated
+    place_type, -- intersection, address, street (which says no more) or coordinates (where no street is stated)
+    place, -- its name, such as AVENUE U × FLATBUSH AVENUE; coordinates are rounded to about 10 m
+    borough, -- its borough; NULL where it is not known, or the same name is in several and no collision says in which
+    case place_type
+        when 'intersection' then split_part(place, ' × ', 1)
+        when 'address' then if(without_number, place, substr(place, position(' ' in place) + 1))
+        when 'street' then place
+    end as street_1, -- the street; of an intersection the first in alphabetical order
+    if(place_type = 'intersection', split_part(place, ' × ', 2), null) as street_2, -- the other street of an intersection
+    if(place_type = 'address', place, null) as address -- house number and street
+from own_names;

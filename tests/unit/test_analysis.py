@@ -1,0 +1,286 @@
+"""What an analyst meets: places, the view of collisions, the ready queries, and the checks of freshness and volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.datasets.crashes import DATASET
+from stages.warehouse import models as sql_files
+from stages.warehouse.build import Curated, Versions, build, check, open_warehouse, read_curated
+from stages.warehouse.query import ready_queries
+
+Row = dict[str, Any]
+Build = Callable[..., duckdb.DuckDBPyConnection]
+DAY = date(2024, 3, 5)
+CORNER = {"on_street_name": "FLATBUSH AVENUE", "cross_street_name": "AVENUE U"}
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Iterator[Build]:
+    """A function that builds the warehouse of curated rows: collisions, and by name other tables."""
+    with open_warehouse(tmp_path / "w.duckdb", tmp_path / "spill") as warehouse:
+
+        def of(collisions: Iterable[Row], **others: list[Row]) -> duckdb.DuckDBPyConnection:
+            numbered = [{"collision_id": number, "crash_date": DAY} | row for number, row in enumerate(collisions, 1)]
+            rows = {"collisions": numbered} | others
+            tables = []
+            for table in DATASET.tables:
+                file = tmp_path / f"{table.name}.parquet"
+                pq.write_table(pa.Table.from_pylist(rows.get(table.name, []), schema=table.schema), file)
+                tables.append(Curated(table.name, table.schema, [file]))
+            read_curated(warehouse, Versions(DATASET.key, DATASET.date, tables))
+            build(warehouse, sql_files.models([sql_files.OWN]))
+            return warehouse
+
+        yield of
+
+
+def failing(warehouse: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
+    """The rows that fail a check."""
+    (one,) = (found for found in sql_files.checks([sql_files.OWN]) if found.name == name)
+    return [row for failure in check(warehouse, [one]) for row in failure.rows.to_pylist()]
+
+
+# --- places ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (CORNER, ("intersection", "AVENUE U × FLATBUSH AVENUE", "AVENUE U", "FLATBUSH AVENUE", None)),
+        (
+            {"off_street_address": "41-035 67 STREET"},
+            ("address", "41-035 67 STREET", "67 STREET", None, "41-035 67 STREET"),
+        ),
+        ({"off_street_address": "369 BROADWAY"}, ("address", "369 BROADWAY", "BROADWAY", None, "369 BROADWAY")),
+        ({"off_street_address": "84 AVENUE"}, ("address", "84 AVENUE", "84 AVENUE", None, "84 AVENUE")),
+        ({"off_street_address": "GOLD STREET"}, ("address", "GOLD STREET", "GOLD STREET", None, "GOLD STREET")),
+        ({"on_street_name": "BELT PARKWAY"}, ("street", "BELT PARKWAY", "BELT PARKWAY", None, None)),
+        ({"cross_street_name": "BELT PARKWAY"}, ("street", "BELT PARKWAY", "BELT PARKWAY", None, None)),
+        (
+            {"on_street_name": "BROADWAY", "cross_street_name": "BROADWAY"},
+            ("street", "BROADWAY", "BROADWAY", None, None),
+        ),
+        ({"latitude": 40.617923, "longitude": -73.97}, ("coordinates", "40.6179, -73.9700", None, None, None)),
+        (CORNER | {"off_street_address": "5 AVENUE U", "latitude": 40.6, "longitude": -73.9}, ("intersection",)),
+        ({"on_street_name": "AVENUE U", "off_street_address": "5 AVENUE U"}, ("address",)),
+        ({"borough": "Bronx", "zip_code": "10451"}, (None, None, None, None, None)),
+    ],
+)
+def test_a_place_is_the_most_that_is_stated(built: Build, row: Row, expected: tuple[str | None, ...]) -> None:
+    found = built([row]).sql("select place_type, place, street_1, street_2, address from dim_location").fetchall()
+    assert [place[: len(expected)] for place in found] == [expected]
+
+
+def test_a_corner_is_one_place_whatever_the_order_of_its_streets_and_the_coordinates(built: Build) -> None:
+    reversed_ = {"on_street_name": "AVENUE U", "cross_street_name": "FLATBUSH AVENUE"}
+    here, there = {"latitude": 40.61, "longitude": -73.93}, {"latitude": 40.62, "longitude": -73.92, "zip_code": "1"}
+    warehouse = built([CORNER | here, CORNER | there, reversed_, reversed_ | here])
+    assert warehouse.sql("select count(*), count(distinct location_key) from dim_location").fetchall() == [(1, 1)]
+    facts = warehouse.sql("select latitude, zip_code from fct_collisions order by collision_id").fetchall()
+    assert facts == [(40.61, None), (40.62, "1"), (None, None), (40.61, None)]
+
+
+def test_without_a_borough_a_place_is_of_the_one_that_has_its_streets(built: Build) -> None:
+    warehouse = built([CORNER | {"borough": "Brooklyn"}, CORNER])
+    assert warehouse.sql("select borough from dim_location").fetchall() == [("Brooklyn",)]
+    assert warehouse.sql("select borough from fct_collisions order by all").fetchall() == [("Brooklyn",), (None,)]
+
+
+def test_without_a_borough_a_place_that_two_boroughs_have_stays_unknown(built: Build) -> None:
+    warehouse = built([CORNER | {"borough": "Brooklyn"}, CORNER | {"borough": "Queens"}, CORNER])
+    places = warehouse.sql("select borough, count(distinct location_key) from dim_location group by all order by all")
+    assert places.fetchall() == [("Brooklyn", 1), ("Queens", 1), (None, 1)]
+    assert failing(warehouse, "collisions_location_known") == []
+
+
+def test_a_key_is_the_digest_of_the_place(built: Build) -> None:
+    name = "intersection|AVENUE U × FLATBUSH AVENUE|Brooklyn"
+    key = int(md5(name.encode(), usedforsecurity=False).hexdigest()[:15], 16)
+    warehouse = built([CORNER | {"borough": "Brooklyn"}])
+    assert warehouse.sql("select location_key from dim_location").fetchall() == [(key,)]
+
+
+def test_collisions_without_a_place_share_key_0(built: Build) -> None:
+    warehouse = built([{}, {"borough": "Bronx"}, {"borough": "Queens"}])
+    assert warehouse.sql("select location_key, borough from dim_location").fetchall() == [(0, None)]
+    assert warehouse.sql("select distinct location_key from fct_collisions").fetchall() == [(0,)]
+
+
+# --- the view -------------------------------------------------------------------------------------------
+
+
+def test_the_view_has_a_row_per_collision_with_what_is_asked_most(built: Build) -> None:
+    row = CORNER | {"borough": "Brooklyn", "crash_date": date(2021, 1, 1), "crash_hour": 8, "involves_truck": True}
+    warehouse = built([row, {}])
+    found = warehouse.sql("select * from collisions where collision_id = 1").to_arrow_table().to_pylist()[0]
+    expected = {"year": 2021, "month": 1, "day_of_week": 5, "day_name": "Friday", "is_weekend": False, "hour": 8}
+    expected |= {"iso_year_week": 202053, "borough": "Brooklyn", "place": "AVENUE U × FLATBUSH AVENUE"}
+    assert found == found | expected | {"involves_truck": True}
+    assert warehouse.sql("select count(*) from collisions").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("row", "cyclist", "pedestrian"),
+    [
+        ({"involves_bicycle": True}, True, None),
+        ({"involves_bicycle": False, "cyclists_injured": 1}, True, None),
+        ({"involves_bicycle": False, "cyclists_injured": 0, "cyclists_killed": 0}, False, None),
+        ({"involves_bicycle": False, "cyclists_injured": 0}, None, None),
+        ({"pedestrians_injured": 0, "pedestrians_killed": 1}, None, True),
+        ({"pedestrians_injured": 0, "pedestrians_killed": 0}, None, False),
+    ],
+)
+def test_who_is_involved_is_unknown_where_a_count_is(
+    built: Build, row: Row, cyclist: bool | None, pedestrian: bool | None
+) -> None:
+    found = built([row]).sql("select involves_cyclist, involves_pedestrian from collisions").fetchall()
+    assert found == [(cyclist, pedestrian)]
+
+
+def test_tables_and_columns_carry_their_meanings(built: Build) -> None:
+    warehouse = built([])
+    tables = "select table_name, comment from duckdb_tables() where not temporary"
+    views = "select view_name, comment from duckdb_views() where not temporary and not internal"
+    comments = dict(warehouse.sql(f"{tables} union all {views}").fetchall())
+    columns = warehouse.sql("select table_name, column_name, comment from duckdb_columns() where not internal")
+    by_column = {(table, column): comment for table, column, comment in columns.fetchall() if table in comments}
+    assert comments["collisions"].startswith("one row per collision")
+    assert by_column["collisions", "collision_id"] == "the city's number of the collision"
+    assert by_column["dim_date", "iso_year_week"].startswith("ISO year and week as YYYYWW")
+    assert [name for name, comment in {**comments, **by_column}.items() if not comment] == []
+
+
+# --- ready queries --------------------------------------------------------------------------------------
+
+PARAMETERS = {"before_after": {"corner": "avenue u", "with": "FLATBUSH AVENUE", "date": "2024-03-05"}}
+COUNTED = {"persons_injured": 1, "persons_killed": 0, "cyclists_injured": 1, "cyclists_killed": 0}
+
+
+@pytest.fixture
+def answered(built: Build) -> Callable[[str], list[tuple[Any, ...]]]:
+    """A function that answers a ready query, about three days with a collision each and a fourth without counts."""
+    days = [{"crash_date": DAY + timedelta(days=number)} for number in (-1, 0, 1)]
+    rows = [day | CORNER | COUNTED | {"borough": "Brooklyn", "involves_truck": True} for day in days]
+    warehouse = built([*rows, {"crash_date": DAY + timedelta(days=2)}])
+
+    def of(name: str) -> list[tuple[Any, ...]]:
+        return warehouse.execute(ready_queries()[name].sql, PARAMETERS.get(name, {})).fetchall()
+
+    return of
+
+
+@pytest.mark.parametrize("name", ready_queries())
+def test_a_ready_query_has_its_parameters_and_no_column_that_pandas_would_round(built: Build, name: str) -> None:
+    warehouse = built([CORNER | COUNTED])
+    ready = ready_queries()[name]
+    (statement,) = duckdb.extract_statements(ready.sql)
+    assert set(ready.parameters) == statement.named_parameters == set(PARAMETERS.get(name, {}))
+    types = warehouse.sql(ready.sql, params=PARAMETERS.get(name, {})).types
+    assert "HUGEINT" not in map(str, types)
+
+
+def test_the_worst_corners_are_named(answered: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    assert answered("worst_corners") == [("AVENUE U × FLATBUSH AVENUE", "Brooklyn", 3, 3, 0)]
+
+
+def test_before_and_after_are_equally_long(answered: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    assert answered("before_after") == [
+        ("before", DAY - timedelta(days=1), 1, 1, 1, 0),
+        ("after", DAY, 1, 1, 1, 0),
+    ]
+
+
+def test_cyclists_whose_number_is_unknown_are_not_none(answered: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    assert answered("cyclists") == [("2024-03", "Brooklyn", 3, 0), ("2024-03", "not stated", None, None)]
+
+
+def test_trucks_are_counted_by_year(answered: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    assert answered("trucks") == [(2024, 3, 3, 0, None, 0)]
+
+
+def test_the_days_of_the_week_have_columns(answered: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    assert answered("hours_by_weekday") == [(None, 1, 1, 1, 1, 0, 0, 0)]
+
+
+def test_years_are_compared_up_to_the_last_full_week(built: Build) -> None:
+    days = [
+        date(2023, 1, 4),
+        date(2023, 1, 11),
+        date(2023, 1, 18),
+        date(2024, 1, 3),
+        date(2024, 1, 10),
+        date(2024, 1, 17),
+    ]
+    warehouse = built([{"crash_date": day, "persons_injured": 1, "persons_killed": 0} for day in days])
+    assert warehouse.sql(ready_queries()["same_weeks"].sql).fetchall() == [(2023, 2, 2, 2, 2, 0), (2024, 2, 2, 2, 2, 0)]
+
+
+# --- freshness and volume -------------------------------------------------------------------------------
+
+
+def landed(warehouse: duckdb.DuckDBPyConnection, name: str, extracted: date, last_month: str) -> None:
+    sql = "insert into meta_sources (dataset, file, extracted_at, last_month) values ('crashes', ?, ?, ?)"
+    warehouse.execute(sql, [name, f"{extracted} 10:00", last_month])
+
+
+@pytest.mark.parametrize(("days", "expected"), [(14, []), (15, [15])])
+def test_collisions_that_end_long_before_their_file_was_extracted_are_a_warning(
+    built: Build, days: int, expected: list[int]
+) -> None:
+    warehouse = built([{}])
+    landed(warehouse, "whole.csv", DAY + timedelta(days=days), "2024-03")
+    assert [row["days_behind"] for row in failing(warehouse, "collisions_recent")] == expected
+
+
+def test_a_later_extract_of_older_months_does_not_make_the_newest_stale(built: Build) -> None:
+    warehouse = built([{}])
+    landed(warehouse, "whole.csv", DAY + timedelta(days=3), "2024-03")
+    landed(warehouse, "revised.csv", DAY + timedelta(days=90), "2024-02")
+    assert failing(warehouse, "collisions_recent") == []
+
+
+def daily(counts: Iterable[int], first: date = DAY) -> list[Row]:
+    return [{"crash_date": first + timedelta(days=day)} for day, count in enumerate(counts) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "missing", "unusual"),
+    [
+        ([40] * 41, [], []),
+        ([40] * 20 + [0] + [40] * 20, [20], []),
+        ([40] * 20 + [9] + [40] * 20, [], [20]),
+        ([40] * 20 + [161] + [40] * 20, [], [20]),
+        ([40] * 20 + [12, 150] + [40] * 20, [], []),
+        ([5] * 20 + [0] + [5] * 20, [], []),  # few a day: one without any says nothing
+        ([40] * 20 + [0] * 60 + [40] * 20, [], []),  # two parts of the history
+        ([40] * 20 + [1], [], []),  # the last day is not complete
+    ],
+)
+def test_days_far_from_their_neighbours_are_a_warning(
+    built: Build, counts: list[int], missing: list[int], unusual: list[int]
+) -> None:
+    warehouse = built(daily(counts))
+    for name, expected in (("collisions_no_day_missing", missing), ("collisions_day_usual", unusual)):
+        assert [(row["date"] - DAY).days for row in failing(warehouse, name)] == expected
+
+
+def test_a_month_far_from_its_neighbours_is_a_warning(built: Build) -> None:
+    days = [date(2023 + month // 12, month % 12 + 1, day) for month in range(18) for day in range(1, 21)]
+    few = {date(2023, 9, 1), date(2023, 9, 2)}
+    rows = [{"crash_date": day} for day in days if day in few or (day.year, day.month) != (2023, 9) for _ in range(6)]
+    assert failing(built(rows), "collisions_month_usual") == [{"month": "2023-09", "collisions": 12, "usual": 120.0}]
+
+
+def test_a_month_among_few_is_no_warning(built: Build) -> None:
+    rows = daily([200] * 10, date(2024, 1, 1)) + daily([200], date(2024, 2, 1)) + daily([200] * 10, date(2024, 3, 1))
+    assert failing(built(rows), "collisions_month_usual") == []
