@@ -9,6 +9,7 @@ import pytest
 from stages.datasets import vocabulary
 from stages.datasets.crashes.columns import FACTORS, TYPES
 from stages.datasets.crashes.curation import FACTOR_KINDS, VEHICLE_KINDS, first_two, involved
+from stages.datasets.vehicle_types import VEHICLE_TYPES
 
 
 def slots(**values: str) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def test_what_some_slot_names_is_involved(values: dict[str, str], expected: set[
 
 def test_every_kind_is_one_of_the_vocabulary() -> None:
     for kind, is_of_kind in VEHICLE_KINDS.items():
-        assert any(is_of_kind(name) for name in vocabulary.VEHICLE_TYPES), kind
+        assert any(is_of_kind(name) for name in VEHICLE_TYPES), kind
     for kind, is_of_kind in FACTOR_KINDS.items():
         assert any(is_of_kind(name) for names in vocabulary.FACTORS.values() for name in names), kind
 

@@ -3,8 +3,8 @@
 -- Severity: warning
 with newest_file as (
     select file, extracted_at
-    from meta_sources
-    where dataset = 'crashes' and last_month >= (select strftime(max(crash_date), '%Y-%m') from fct_collisions)
+    from collision_sources
+    where last_month >= (select strftime(max(crash_date), '%Y-%m') from fct_collisions)
     order by extracted_at desc, file
     limit 1
 )
