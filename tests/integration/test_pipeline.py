@@ -459,3 +459,21 @@ def test_the_oldest_supported_duckdb_opens_the_warehouse(folder_lake: Lake, tmp_
     version, counts = done.stdout.splitlines()
     assert version.startswith("1.4.")
     assert "'fct_collisions': 3" in counts
+
+
+# --- places -------------------------------------------------------------------------------------------
+
+
+def test_a_corner_is_one_place_however_its_streets_are_written(folder_lake: Lake) -> None:
+    spellings = [
+        ("FLATBUSH AVENUE", "AVENUE U", "BROOKLYN"), ("AVENUE U", "Flatbush Ave", ""), ("FLATBUSH  AVE.", "AVE U", ""),
+    ]  # fmt: skip
+    records = [
+        row
+        for number, (on, cross, borough) in enumerate(spellings)
+        for row in rows(2, 1 + 2 * number, ON_STREET_NAME=on, CROSS_STREET_NAME=cross, BOROUGH=borough)
+    ]
+    folder_lake.land(crashes_csv(records), "a.csv", FIRST)
+    folder_lake.run()
+    assert folder_lake.ask("select place, borough from dim_location") == [("AVENUE U × FLATBUSH AVENUE", "Brooklyn")]
+    assert folder_lake.one("select count(*) from collisions where place = 'AVENUE U × FLATBUSH AVENUE'") == 6

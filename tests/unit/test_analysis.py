@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -228,25 +228,23 @@ def test_years_are_compared_up_to_the_last_full_week(built: Build) -> None:
 # --- freshness and volume -------------------------------------------------------------------------------
 
 
-def landed(warehouse: duckdb.DuckDBPyConnection, name: str, extracted: date, last_month: str) -> None:
-    sql = "insert into meta_sources (dataset, file, extracted_at, last_month) values ('crashes', ?, ?, ?)"
-    warehouse.execute(sql, [name, f"{extracted} 10:00", last_month])
+def extracted(source: str, day: date, crash_date: date = DAY) -> Row:
+    moment = datetime(day.year, day.month, day.day, 10, tzinfo=UTC)
+    return {"source": source, "extracted_at": moment, "crash_date": crash_date}
 
 
 @pytest.mark.parametrize(("days", "expected"), [(14, []), (15, [15])])
 def test_collisions_that_end_long_before_their_file_was_extracted_are_a_warning(
     built: Build, days: int, expected: list[int]
 ) -> None:
-    warehouse = built([{}])
-    landed(warehouse, "whole.csv", DAY + timedelta(days=days), "2024-03")
+    warehouse = built([extracted("whole", DAY + timedelta(days=days))])
     assert [row["days_behind"] for row in failing(warehouse, "collisions_recent")] == expected
 
 
 def test_a_later_extract_of_older_months_does_not_make_the_newest_stale(built: Build) -> None:
-    warehouse = built([{}])
-    landed(warehouse, "whole.csv", DAY + timedelta(days=3), "2024-03")
-    landed(warehouse, "revised.csv", DAY + timedelta(days=90), "2024-02")
-    assert failing(warehouse, "collisions_recent") == []
+    whole = extracted("whole", DAY + timedelta(days=3))
+    revised = extracted("revised", DAY + timedelta(days=90), date(2024, 2, 29))
+    assert failing(built([whole, revised]), "collisions_recent") == []
 
 
 def daily(counts: Iterable[int], first: date = DAY) -> list[Row]:

@@ -1,14 +1,23 @@
 -- Check: the newest collision is at most 14 days older than the newest file that reaches its month
 -- Table: fct_collisions
 -- Severity: warning
-with newest_file as (
-    select file, extracted_at
-    from collision_sources
-    where last_month >= (select strftime(max(crash_date), '%Y-%m') from fct_collisions)
-    order by extracted_at desc, file
+with files as (
+    select source, extracted_at, max(crash_date) as last_date
+    from newest_collisions
+    group by source, extracted_at
+),
+newest as (
+    select max(last_date) as newest_collision
+    from files
+),
+-- a later extract of older months says nothing of the newest
+newest_file as (
+    select source, extracted_at
+    from files, newest
+    where last_date >= date_trunc('month', newest_collision)
+    order by extracted_at desc, source
     limit 1
 )
-select file, extracted_at, max(crash_date) as newest_collision, extracted_at::date - max(crash_date) as days_behind
-from newest_file, fct_collisions
-group by file, extracted_at
-having days_behind > 14;
+select source, extracted_at, newest_collision, extracted_at::date - newest_collision as days_behind
+from newest_file, newest
+where days_behind > 14;
