@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stages.datasets.dataset import Dataset, Rule
-from stages.datasets.values import NULL_SPELLINGS, is_null_word
+from stages.datasets.values import NULL_SPELLINGS, null_words
 from stages.lake import keys
-from stages.lake.frames import distinct, is_dictionary, mask, per_value, sources
+from stages.lake.frames import distinct, is_dictionary, mask, over_values, sources
 from stages.lake.job import Job, Run
 from stages.lake.ledger import Ledger
 from stages.lake.parquet import read_parquet
@@ -69,12 +70,16 @@ def judged(rows: pd.DataFrame, rules: Iterable[Rule]) -> Judged:
 
 def without_null_words(rows: pd.DataFrame, columns: Iterable[str]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Words that programs write where there is nothing become unknown; marks of them by column."""
+
+    def without(values: pa.Array) -> pa.Array:
+        return pc.if_else(null_words(values), None, values)
+
     stated: dict[str, pd.Series] = {}
     for name in columns:
         text = rows[name]
         if is_dictionary(text):
-            if any(map(is_null_word, distinct(text))):
-                stated[name] = per_value(text, lambda value: None if is_null_word(value) else value, pa.string())
+            if pc.any(null_words(distinct(text))).as_py():
+                stated[name] = over_values(text, without)
         elif (found := mask(text.isin(NULL_SPELLINGS))).any():
             stated[name] = text.mask(found)
     marks = {name: mask(rows[name].notna() & text.isna()) for name, text in stated.items()}

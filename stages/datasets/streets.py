@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 _KINDS = {
     **dict.fromkeys(("AVENUE", "AVE", "AV", "AVNUE"), "AVENUE"),
     **dict.fromkeys(("BOULEVARD", "BLVD", "BVLD", "BOUL"), "BOULEVARD"),
@@ -61,7 +64,7 @@ _DOT_IN_NAME = re.compile(r"\.(?=[^\W\d]{2})")  # of ST.JOHN, not of G.C.P.
 _MARKS = re.compile(r"(?<!\d)\.|\.(?!\d)|['\u2018\u2019`]")
 _ENDS = " ,;:-/&*#"
 _GLUED = re.compile(r"(\d+)([A-Z]+)")
-_ADDRESS = re.compile(r"(\d+(?:-\d+)?[A-Z]?) +(\D.*|\d+\w* .+)", re.IGNORECASE)
+_ADDRESS = r"^(?P<number>\d+(?:-\d+)?[A-Za-z]?) +(?P<street>\D.*|\d+\w* .+)$"
 
 
 def street(text: str) -> str:
@@ -81,10 +84,13 @@ def _street(text: str) -> str:
     return " ".join(_written_out(words, at) for at in range(len(words)))
 
 
-def address(text: str) -> str:
-    """House number and street as published → the number, a blank, and the street's name as `street` has it."""
-    found = _ADDRESS.fullmatch(text.strip())
-    return f"{found[1].upper()} {street(found[2])}" if found else street(text)
+def addresses(texts: pa.Array) -> pa.Array:
+    """House numbers and streets as published → the number, a blank, and the street's name as `street` has it."""
+    found = pc.extract_regex(pc.utf8_trim_whitespace(texts), _ADDRESS)
+    number, name = (pc.struct_field(found, part) for part in ("number", "street"))
+    names = pc.dictionary_encode(pc.coalesce(name, texts))  # far fewer than addresses
+    written = pa.array([street(text) for text in names.dictionary.to_pylist()], pa.string()).take(names.indices)
+    return pc.coalesce(pc.binary_join_element_wise(pc.utf8_upper(number), written, " "), written)
 
 
 def _split(word: str) -> list[str]:

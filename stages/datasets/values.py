@@ -10,6 +10,9 @@ import re
 from datetime import date, time
 from functools import lru_cache
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 DATE_FORMS = "MM/DD/YYYY, M/D/YY or YYYY-MM-DD, with or without a time"
 TIME_FORMS = "H:MM or H:MM:SS, with or without AM or PM, HHMM, or a date with a time"
 # What R, pandas, SQL and spreadsheets write where there is nothing; `N/A` is the city's own.
@@ -26,7 +29,7 @@ _DAY = rf"(?:{_SLASHED}|{_ISO})"
 _DATE = re.compile(rf"{_DAY}(?:[T ]{_CLOCK}(?P<zone>Z|[+-]\d{{2}}:?\d{{2}})?)?", re.ASCII)
 _TIME = re.compile(rf"(?:{_DAY}[T ])?{_CLOCK}", re.ASCII)
 _DIGITS = re.compile(r"(?P<hour>\d{2})(?P<minute>\d{2})", re.ASCII)
-_GAPS = re.compile(r"[\s\x00-\x1f\x7f]+")  # DEL bytes occur in published text where a space was meant
+_GAPS = r"[\s\x00-\x1f\x7f-\x{a0}\p{Z}]+"  # DEL bytes occur in published text where a space was meant
 
 
 @lru_cache(100_000)
@@ -72,13 +75,17 @@ def _time(hour: int, minute: int, second: int = 0) -> time | None:
     return time(hour, minute, second) if hour < 24 and minute < 60 and second < 60 else None
 
 
-@lru_cache(100_000)
-def tidy(text: str) -> str | None:
-    """Text padded or split by runs of blanks and control characters → single spaces; nothing left → None."""
-    return _GAPS.sub(" ", text).strip() or None
+def tidy(texts: pa.Array) -> pa.Array:
+    """Text padded or split by runs of blanks and control characters → single spaces; nothing left → null."""
+    single = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _GAPS, " "))
+    return pc.if_else(pc.equal(single, ""), None, single)
 
 
-@lru_cache(100_000)
+def null_words(texts: pa.Array) -> pa.Array:
+    """Whether a program wrote each text where there was nothing."""
+    return pc.is_in(pc.ascii_upper(pc.utf8_trim_whitespace(texts)), pa.array(sorted(NULL_WORDS)))
+
+
 def is_null_word(text: str) -> bool:
     """Whether a program wrote this text where there was nothing."""
     return text.strip().upper() in NULL_WORDS

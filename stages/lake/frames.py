@@ -17,9 +17,14 @@ from stages.lake.tally import Sources
 
 def per_value(column: pd.Series, function: Callable[[Any], object], kind: pa.DataType) -> pd.Series:
     """Apply `function` to each distinct value of a column; a null stays null. Text stays dictionary-encoded."""
+    return over_values(column, lambda values: pa.array([function(value) for value in values.to_pylist()], kind))
+
+
+def over_values(column: pd.Series, function: Callable[[pa.Array], pa.Array]) -> pd.Series:
+    """Apply `function` to the distinct values of a column, all at once, as `per_value` does one by one."""
     coded = _coded(column)
-    mapped = pa.array([function(value) for value in coded.dictionary.to_pylist()], kind)
-    if kind == pa.string():
+    mapped = function(coded.dictionary)
+    if mapped.type == pa.string():
         values = pc.dictionary_encode(mapped)  # several values may have become one
         result = pa.DictionaryArray.from_arrays(values.indices.take(coded.indices), values.dictionary)
     else:
@@ -27,10 +32,9 @@ def per_value(column: pd.Series, function: Callable[[Any], object], kind: pa.Dat
     return pd.Series(result, index=column.index, dtype=pd.ArrowDtype(result.type))
 
 
-def distinct(column: pd.Series) -> list[Any]:
+def distinct(column: pd.Series) -> pa.Array:
     """The distinct values of a column, null excepted, in no particular order."""
-    values: list[Any] = _coded(column).dictionary.to_pylist()
-    return values
+    return _coded(column).dictionary
 
 
 def is_dictionary(column: pd.Series) -> bool:

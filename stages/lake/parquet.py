@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.errors import ContractError, StageError
@@ -22,8 +23,11 @@ def to_parquet(table: pa.Table, made_by: str = "", unrepeated: Collection[str] =
 
     A dictionary is kept of every column but the `unrepeated`, of whose values it would only cost time.
     """
-    plain = [pa.string() if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
-    table = table.cast(pa.schema(zip(table.column_names, plain, strict=True)))
+    columns = [
+        _in_own_order(column) if pa.types.is_dictionary(column.type) and name not in unrepeated else column
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
+    table = pa.table(columns, names=table.column_names)
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
@@ -37,6 +41,15 @@ def to_parquet(table: pa.Table, made_by: str = "", unrepeated: Collection[str] =
         if made_by:
             writer.add_key_value_metadata({MADE_BY: made_by.encode()})
     return bytes(sink.getvalue())
+
+
+def _in_own_order(column: pa.ChunkedArray) -> pa.Array:
+    """Dictionary-encoded text whose dictionary has just its own values, in the order in which they occur first: so the
+    bytes do not depend on what other rows the dictionary was made for.
+    """
+    coded = column.unify_dictionaries().combine_chunks()
+    used = pc.dictionary_encode(coded.indices)
+    return pa.DictionaryArray.from_arrays(used.indices, coded.dictionary.take(used.dictionary))
 
 
 def read_parquet(

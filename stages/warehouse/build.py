@@ -54,6 +54,7 @@ def open_warehouse(path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
             "storage_compatibility_version": OLDEST_READER,
             "memory_limit": "1GB",
             "threads": workers(),
+            "preserve_insertion_order": False,  # rows have no order of their own, and a quarter of the time is saved
             "temp_directory": str(scratch),
             "autoinstall_known_extensions": False,  # nothing is fetched while a stage runs
         },

@@ -13,7 +13,7 @@ from stages.datasets import streets, vocabulary
 from stages.datasets.boroughs import NAMES, NONE, of_the_city
 from stages.datasets.crashes.columns import FACTORS, ROAD_USERS, SLOTS, TYPES
 from stages.errors import ContractError
-from stages.lake.frames import are_among, has_repeats, per_value, record_numbers
+from stages.lake.frames import are_among, has_repeats, over_values, per_value, record_numbers
 
 MILLISECONDS_PER_HOUR = 3_600_000
 SEVERITIES = ["fatal", "injury", "property damage"]
@@ -44,7 +44,7 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     derived = {
         "on_street_name": per_value(rows["on_street_name"], streets.street, pa.string()),
         "cross_street_name": per_value(rows["cross_street_name"], streets.street, pa.string()),
-        "off_street_address": per_value(rows["off_street_address"], streets.address, pa.string()),
+        "off_street_address": over_values(rows["off_street_address"], streets.addresses),
         "vehicle_count": np.sum(list(named.values()), axis=0, dtype=np.int8),
         "crash_hour": hours(rows["crash_time"]),
         "severity": severities(rows),

@@ -16,7 +16,7 @@ from stages.datasets import vocabulary
 from stages.datasets.crashes.columns import COUNTS, FACTORS, STREETS, TYPES
 from stages.datasets.dataset import Verdict, rule
 from stages.datasets.values import TIME_FORMS, parse_date, parse_time, tidy
-from stages.lake.frames import distinct, mask, matching, per_value
+from stages.lake.frames import distinct, mask, matching, over_values, per_value
 from stages.lake.tally import Blank
 
 FIRST_DAY = date(2012, 7, 1)  # the earliest collision that the city publishes
@@ -84,7 +84,7 @@ def sound_counts(rows: pd.DataFrame) -> Verdict:
     rejected = {problem: np.zeros(len(rows), dtype=bool) for problem in sound_counts.rejects}
     seen = np.zeros(len(rows), dtype=bool)  # a row's first broken count is its reason
     for name in COUNTS:
-        if any(_count_problem(text) for text in distinct(rows[name])):
+        if any(map(_count_problem, distinct(rows[name]).to_pylist())):
             problems = per_value(rows[name], _count_problem, pa.string())
             for problem in rejected:
                 found = mask(problems == problem) & ~seen
@@ -112,7 +112,7 @@ def _count(text: str) -> int | None:
 @rule()
 def without_padding(rows: pd.DataFrame) -> Verdict:
     """Streets, vehicle types and factors are padded, or split by runs of blanks and control characters."""
-    return Verdict({name: per_value(rows[name], tidy, pa.string()) for name in (*STREETS, *FACTORS, *TYPES)})
+    return Verdict({name: over_values(rows[name], tidy) for name in (*STREETS, *FACTORS, *TYPES)})
 
 
 @rule(blanks={"crash_time_unreadable": Blank("crash_time", TIME_FORMS)})
