@@ -471,7 +471,9 @@ def test_a_corner_is_one_place_however_its_streets_are_written(folder_lake: Lake
     records = [
         row
         for number, (on, cross, borough) in enumerate(spellings)
-        for row in rows(2, 1 + 2 * number, ON_STREET_NAME=on, CROSS_STREET_NAME=cross, BOROUGH=borough)
+        for row in rows(
+            2, 1 + 2 * number, ON_STREET_NAME=on, CROSS_STREET_NAME=cross, BOROUGH=borough, LATITUDE="", LONGITUDE=""
+        )
     ]
     folder_lake.land(crashes_csv(records), "a.csv", FIRST)
     folder_lake.run()
