@@ -301,15 +301,18 @@ def demo(seed: int) -> Iterator[SampleFile]:
     late = int(np.flatnonzero(newer_days == np.datetime64("2025-03-14"))[0])
     nowhere = np.flatnonzero(newer["LATITUDE"].is_null())
     gained = [row for row in nowhere.tolist() if row not in (retimed, moved, late)][:12]
-    places = make_places(seed).slice(0, len(gained)).to_pylist()
+    places = make_places(seed).slice(0, 1000).to_pylist()
+    gains = {}
+    for row in gained:
+        borough = newer["BOROUGH"][row].as_py()
+        gains[row] = next(place for place in places if borough in {None, place["borough"]})
+        places.remove(gains[row])
     newer = revise(newer, {
         "CRASH TIME": {retimed: "20:47"},
         "CRASH DATE": {moved: "03/11/2025"},
-        "LATITUDE": {row: place["latitude"] for row, place in zip(gained, places, strict=True)},
-        "LONGITUDE": {row: place["longitude"] for row, place in zip(gained, places, strict=True)},
-        "LOCATION": {
-            row: f"({place['latitude']}, {place['longitude']})" for row, place in zip(gained, places, strict=True)
-        },
+        "LATITUDE": {row: place["latitude"] for row, place in gains.items()},
+        "LONGITUDE": {row: place["longitude"] for row, place in gains.items()},
+        "LOCATION": {row: f"({place['latitude']}, {place['longitude']})" for row, place in gains.items()},
     })  # fmt: skip
 
     # Defects strike outside that week, so that what the newer extract changes stays easy to see.
