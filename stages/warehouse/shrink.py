@@ -9,23 +9,30 @@ import duckdb
 
 from stages.warehouse.build import quoted
 
-SHOWN = 10  # files
+SHOWN_FILES, SHOWN_MONTHS = 10, 6
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Rows of a dataset before and now, and which landed files they are missing from, the most first."""
+    """Rows of a dataset before and now, and how many are missing by landed file and month, the most first."""
 
     dataset: str
     before: int
     now: int
-    files: list[tuple[str, str, str, int]]  # source, first month, last month, rows
+    files: dict[str, dict[str, int]]
 
     def __str__(self) -> str:
-        shown = [f"{rows:,} of {source} ({first} to {last})" for source, first, last, rows in self.files[:SHOWN]]
-        if len(self.files) > SHOWN:
-            shown.append(f"and {len(self.files) - SHOWN} more files")
-        return f"{self.dataset}: {self.now:,} rows, {self.before:,} in the published warehouse: {'; '.join(shown)}"
+        files = [f"{sum(months.values()):,} of {source} ({_listed(months)})" for source, months in self.files.items()]
+        if len(files) > SHOWN_FILES:
+            files[SHOWN_FILES:] = [f"and {len(files) - SHOWN_FILES} more files"]
+        return f"{self.dataset}: {self.now:,} rows, {self.before:,} in the published warehouse: {'; '.join(files)}"
+
+
+def _listed(months: dict[str, int]) -> str:
+    shown = [f"{month}: {rows:,}" for month, rows in months.items()]
+    if len(shown) > SHOWN_MONTHS:
+        shown[SHOWN_MONTHS:] = [f"and {len(shown) - SHOWN_MONTHS} more months"]
+    return ", ".join(shown)
 
 
 def losses(built: Path, published: Path, limit: float) -> list[Loss]:
@@ -49,15 +56,18 @@ def losses(built: Path, published: Path, limit: float) -> list[Loss]:
         return [Loss(dataset, before, now, _files(both, dataset)) for dataset, before, now in totals]
 
 
-def _files(both: duckdb.DuckDBPyConnection, dataset: str) -> list[tuple[str, str, str, int]]:
-    return both.execute(
+def _files(both: duckdb.DuckDBPyConnection, dataset: str) -> dict[str, dict[str, int]]:
+    lost = both.execute(
         """
-        select source, min(month), max(month), sum(before.rows - coalesce(now.rows, 0))::bigint as lost
+        select source, month, before.rows - coalesce(now.rows, 0) as lost
         from published.meta_contents as before
         left join built.meta_contents as now using (dataset, source, month)
         where dataset = ? and before.rows > coalesce(now.rows, 0)
-        group by source
-        order by lost desc, source
+        order by sum(lost) over (partition by source) desc, source, month
         """,
         [dataset],
     ).fetchall()
+    files: dict[str, dict[str, int]] = {}
+    for source, month, rows in lost:
+        files.setdefault(source, {})[month] = rows
+    return files
