@@ -78,6 +78,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
         if published and not this.allow_shrink:
             rows = {dataset.name: ledger.rows_out for dataset, ledger in ledgers.items()}
             check_shrink(this, built, published, rows, rows_of(published, manifests))
+        store.delete(keys.WAREHOUSE_LOG)
         etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
         size = built.stat().st_size
     for dataset, job in jobs.items():

@@ -9,8 +9,11 @@ import argparse
 import csv
 import os
 import re
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,13 +87,29 @@ def _printable(rows: duckdb.DuckDBPyRelation) -> str | None:
     return rows.select(*columns).sql_query()
 
 
+@contextmanager
+def readable(published: Path) -> Iterator[Path]:
+    """The published file, or a copy of it where a program that wrote to it in place has left its log beside it: DuckDB
+    would read that log into the file, or fail where the file has been replaced since.
+    """
+    if not Path(f"{published}.wal").exists():
+        yield published
+        return
+    with tempfile.TemporaryDirectory(prefix="collisions-") as folder:
+        yield Path(shutil.copy(published, folder))
+
+
 def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Mapping[str, str]) -> None:
     """Run one query on the published warehouse, read-only, with its `$name` parameters, and print its rows."""
     import duckdb
 
     store = open_store(Settings.from_environment(environment))
     try:
-        with store.local(keys.WAREHOUSE) as path, duckdb.connect(str(path), read_only=True) as warehouse:
+        with (
+            store.local(keys.WAREHOUSE) as published,
+            readable(published) as path,
+            duckdb.connect(str(path), read_only=True) as warehouse,
+        ):
             rows = warehouse.sql(sql, params=dict(parameters))
             if rows is None:
                 raise ConfigError("this statement returns no rows; the published warehouse is read-only")

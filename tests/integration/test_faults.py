@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
-from lake import PUBLISHED, STAGES, Lake, WatchedStore, crashes_csv, failing, rows
+from lake import PUBLISHED, REPOSITORY, STAGES, Lake, WatchedStore, crashes_csv, failing, rows
 from s3_server import S3Server
 
 from stages import logs
@@ -388,3 +391,45 @@ def test_runs_of_different_months_at_once_are_as_one_after_the_other(
     assert lake.one("select count(*) from meta_runs") == 4
     lake.run("--run-id=afterwards")
     assert lake.contents() == undisturbed
+
+
+# --- a client of the published file --------------------------------------------------------------------
+
+WRITER = """
+import sys, duckdb
+client = duckdb.connect(sys.argv[1])
+client.execute("update fct_collisions set persons_injured = 99")
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_client_that_writes_to_the_published_file_does_not_spoil_the_next(folder_lake: Lake) -> None:
+    """It holds the file open while a run publishes, and is killed: its log belongs to a file that is gone."""
+    folder_lake.land(crashes_csv(rows(20)), "a.csv", LATER)
+    folder_lake.run()
+    published = Path(folder_lake.environment["COLLISIONS_LAKE"], PUBLISHED)
+    injured = "select sum(persons_injured)::bigint from fct_collisions"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, published], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"open\n"
+        ask = [sys.executable, "-m", "stages.warehouse.query", "--csv", injured]
+        answers = []
+        for _ in range(2):  # of the file with a log beside it, and of the next
+            done = subprocess.run(
+                ask,
+                cwd=REPOSITORY,
+                env=os.environ | folder_lake.environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            answers.append(done.stdout.splitlines()[1])
+            folder_lake.run()
+        client.kill()
+    assert answers == ["0", "0"]
+    assert folder_lake.one(injured) == 0
+    with duckdb.connect(str(published), read_only=True) as reader:
+        assert reader.execute(injured).fetchone() == (0,)
