@@ -195,7 +195,7 @@ def query(ops: Ops, arguments: Sequence[str]) -> int:
     others = [argument for argument in arguments if argument != "--cluster"]
     if len(others) < len(arguments):
         return command.on_cluster(Cluster(ops.settings, ops.shell), others)
-    return command.embedded(ops.settings, others)
+    return command.embedded(ops.settings, ops.console, others)
 
 
 def airflow(ops: Ops, arguments: Sequence[str]) -> int:

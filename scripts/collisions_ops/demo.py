@@ -105,7 +105,7 @@ class Demo:
         for name in QUERIES:
             self.console.print(f"\nscripts/query {name}", style="bold")
             sys.stdout.flush()
-            if query.embedded(settings, [name]) != 0:
+            if query.embedded(settings, self.console, [name]) != 0:
                 raise OpsError(f"scripts/query {name} failed")
         lake = {} if self.lake == self.settings.state / "lake" else {"COLLISIONS_LAKE": str(self.lake)}
         ask = paste("scripts/query", "select count(*) from fct_collisions", **lake)
@@ -223,6 +223,7 @@ def demo(
     if ui and port_open(port):
         raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: UI_PORT=8081 scripts/demo --ui")
     embedded.make_folders(settings)
+    settings.last_lake.write_text(str(lake))
     this = Demo(settings, console, environ, lake, float(settings.environ.get("DEMO_BEGAN") or time.time()))
     this.step("Airflow's metadata and the landing files")
     with ThreadPoolExecutor(max_workers=1) as background:

@@ -6,14 +6,20 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from collisions_ops.cluster import Cluster
+from collisions_ops.console import Console
 from collisions_ops.settings import Settings
 
 MODULE = "stages.warehouse.query"
 
 
-def embedded(settings: Settings, arguments: Sequence[str]) -> int:
-    """Query the warehouse of the lake that COLLISIONS_LAKE names; without it, the demo's. Returns the exit code."""
-    return _run(settings, {"COLLISIONS_LAKE": settings.embedded_lake}, arguments)
+def embedded(settings: Settings, console: Console, arguments: Sequence[str]) -> int:
+    """Query the warehouse of the lake that COLLISIONS_LAKE names; without it, that of the last demo, named on standard
+    error. Returns the exit code.
+    """
+    lake = settings.embedded_lake
+    if arguments and not settings.environ.get("COLLISIONS_LAKE"):
+        console.note(f"lake: {lake}")
+    return _run(settings, {"COLLISIONS_LAKE": lake}, arguments)
 
 
 def on_cluster(cluster: Cluster, arguments: Sequence[str]) -> int:

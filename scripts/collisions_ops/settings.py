@@ -118,9 +118,16 @@ class Settings:
         return self.state / "airflow"
 
     @property
+    def last_lake(self) -> Path:
+        """The file that names the lake of the last scripts/demo."""
+        return self.state / "last-lake"
+
+    @property
     def embedded_lake(self) -> str:
-        """The lake that COLLISIONS_LAKE names; without it, the demo's."""
-        return self.environ.get("COLLISIONS_LAKE") or str(self.state / "lake")
+        """The lake that COLLISIONS_LAKE names; without it, that of the last scripts/demo."""
+        if named := self.environ.get("COLLISIONS_LAKE"):
+            return named
+        return self.last_lake.read_text() if self.last_lake.exists() else str(self.state / "lake")
 
     # --- versions that other files declare ---
 

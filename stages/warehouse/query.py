@@ -144,7 +144,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         prog="scripts/query",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Query the published warehouse: a ready query by its name, or any SQL (DuckDB's).",
-        epilog=f"ready queries:\n{names}\n\nThe lake is COLLISIONS_LAKE; without it, the demo's.",
+        epilog=f"ready queries:\n{names}\n\nThe lake is COLLISIONS_LAKE; without it, that of the last scripts/demo.",
     )
     parser.add_argument("query", nargs="?", metavar="NAME | SQL", help="without it, this help")
     parser.add_argument(

@@ -145,6 +145,12 @@ def test_given_files_land_in_a_lake_of_their_own_and_twice_give_the_same(tmp_pat
         hashes.append(contents(tmp_path / "lake-files"))
     assert hashes[0] == hashes[1]
     assert "fct_collisions" in hashes[0]
+    asked = subprocess.run(
+        [REPOSITORY / "scripts/query", "--csv", "select count(*) as collisions from fct_collisions"],
+        env=os.environ | {"STATE": str(tmp_path)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert asked.stdout == "collisions\n300\n"
+    assert f"lake: {tmp_path}/lake-files" in asked.stderr
     [landed] = (tmp_path / "lake-files" / "landing" / "crashes").iterdir()
     assert (landed.name, landed.stat().st_mtime_ns) == (file.name, file.stat().st_mtime_ns)
     assert not (tmp_path / "lake").exists()

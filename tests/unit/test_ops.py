@@ -33,6 +33,12 @@ def test_state_is_where_everything_lies(tmp_path: Path) -> None:
     assert Settings.from_environment({"STATE": str(tmp_path), "COLLISIONS_LAKE": "/x"}).embedded_lake == "/x"
 
 
+def test_the_lake_is_that_of_the_last_demo_unless_another_is_named(tmp_path: Path) -> None:
+    (tmp_path / "last-lake").write_text("/lakes/files")
+    assert Settings.from_environment({"STATE": str(tmp_path)}).embedded_lake == "/lakes/files"
+    assert Settings.from_environment({"STATE": str(tmp_path), "COLLISIONS_LAKE": "/x"}).embedded_lake == "/x"
+
+
 def test_ports_are_those_given_or_those_of_last_time(tmp_path: Path) -> None:
     (tmp_path / "cluster").mkdir()
     (tmp_path / "cluster/ports").write_text(Ports(9080, 9900, 9901).text())
