@@ -9,7 +9,7 @@ what is done to the data is in `stages/`.
 
 | run | months |
 |---|---|
-| scheduled | that of its data interval, and those of every landed file not yet wholly taken in, whatever its dates |
+| scheduled | that of its data interval, and those of every landed file not yet fully taken in, whatever its dates |
 | backfill | that of its data interval |
 | manual, with params `start` and/or `end` | those of `[start, end)`; an open side has no limit |
 | manual, without params | all: everything in landing |
@@ -26,10 +26,10 @@ scheduled run takes in. `allow_shrink` lets a run publish a warehouse that has l
 --max-active-runs 1 --reprocess-behavior completed` runs the days 1, 2 and 3 July: the dates given are midnights in UTC,
 and a day's run is dated 06:00 in New York. One wide range is quicker as one manual run with `start` and `end`.
 
-**When it fails.** The task's log ends with `ERROR:` lines: what, where, what to do. A transient fault (the store out of
-reach, a killed process) is retried with growing pauses; bad data and wrong settings fail at once and publish nothing.
-Rows set aside, with their reasons: `quarantine/` in the lake. What each stage did: `_runs/<run_id>/` in the lake and
-the `meta_*` tables of the warehouse. Mail goes out when a connection `smtp_default` exists (recipients: `to` in its
+**When it fails.** The task's log ends with `ERROR:` lines: what, where, what to do. A transient fault (an unreachable
+store, a killed process) is retried with increasing pauses; bad data and wrong settings fail at once and publish
+nothing. Rejected rows, with their reasons: `quarantine/` in the lake. What each stage did: `_runs/<run_id>/` in the
+lake and the `meta_*` tables of the warehouse. Mail goes out when a connection `smtp_default` exists (recipients: `to` in its
 extra), a Slack message when `slack_default` does (type slackwebhook).
 """
 
@@ -71,7 +71,7 @@ def scope(context: Context) -> Scope:
         first, last = (moment.astimezone(NEW_YORK).date() for moment in interval if moment)
         return Scope(str(first), str(last), "new" if run_type == "scheduled" else "dates")
     if start and end and date.fromisoformat(start) >= date.fromisoformat(end):
-        raise AirflowFailException(f"No dates in [{start}, {end}): param start must be before end, which is left out")
+        raise AirflowFailException(f"No dates in [{start}, {end}): param start must be before end, which is exclusive")
     return Scope(start, end)
 
 
@@ -114,7 +114,7 @@ with DAG(
     params={
         "start": Param(None, type=["null", "string"], format="date", description="First date, YYYY-MM-DD"),
         "end": Param(None, type=["null", "string"], format="date", description="Date after the last, YYYY-MM-DD"),
-        "allow_shrink": Param(False, type="boolean", description="Publish although many rows are gone"),
+        "allow_shrink": Param(False, type="boolean", description="Publish even if many rows are gone"),
     },
     user_defined_macros={"scope": scope},
     default_args={
@@ -129,7 +129,7 @@ with DAG(
     },
 ):
     ingest_raw, transform_clean, transform_curated = (stage_task(stage) for stage in STAGES[:-1])
-    # One publisher at a time, across backfills too, which max_active_runs does not bind.
+    # One publisher at a time, across backfills too, which max_active_runs does not limit.
     model_analytics = stage_task(STAGES[-1], max_active_tis_per_dag=1)
 
     ingest_raw >> transform_clean >> transform_curated >> model_analytics

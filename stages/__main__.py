@@ -31,19 +31,19 @@ DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ETIMEDOUT, errno.EST
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 EXIT_CODES = """\
 exit codes: 0 done; 75 a transient fault, try again; 65 the data breaks its contract;
-78 settings or arguments; 70 a bug.
+78 wrong settings or arguments; 70 a bug.
 Settings are COLLISIONS_* variables of the environment (COLLISIONS_LAKE is required); README.md lists them."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse whose errors end as every other wrong setting does."""
+    """argparse whose errors end like any other wrong setting."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (see python -m stages --help)")
 
 
 def day(text: str) -> date | None:
-    """A date, or None for an empty value (Airflow renders an open end so)."""
+    """A date, or None for an empty value (as Airflow renders an open end)."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
@@ -51,14 +51,14 @@ def day(text: str) -> date | None:
 
 
 def flag(text: str) -> bool:
-    """`true` or `false`, in any case (Airflow renders a param so)."""
+    """`true` or `false`, in any case (as Airflow renders a param)."""
     if text.lower() not in {"true", "false"}:
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
     return text.lower() == "true"
 
 
 def parser(names: Sequence[str]) -> Parser:
-    """The command line's arguments; `names` are the datasets there are."""
+    """The command line's arguments; `names` are those of the datasets."""
     stages = "\n".join(f"  {name:18} {does}" for name, does in STAGES.items())
     made = Parser(
         prog="python -m stages",
@@ -76,7 +76,7 @@ def parser(names: Sequence[str]) -> Parser:
         "--take-in",
         choices=["dates", "new"],
         default="dates",
-        help="dates (default): the months that the scope touches; new: and every landed file not yet wholly taken in",
+        help="dates (default): the months that the scope touches; new: also every landed file not yet fully taken in",
     )
     made.add_argument(
         "--allow-shrink",
@@ -121,7 +121,7 @@ def run(
 
 def stop(number: int, _frame: object) -> NoReturn:
     """End promptly when asked to: the first process of a container would ignore the signal otherwise."""
-    logs.log.error("ended by %s; what was published is unchanged", signal.Signals(number).name)
+    logs.log.error("stopped by %s; what was published is unchanged", signal.Signals(number).name)
     raise SystemExit(128 + number)
 
 
@@ -134,7 +134,7 @@ def main(
 ) -> int:
     """Run a stage, and turn what went wrong into a last log line and an exit code.
 
-    The datasets are all there are unless `registry` says otherwise, the store the one that the settings name.
+    Without `registry` it knows all datasets; without `store` it uses the one that the settings name.
     """
     logs.set_up()
     try:
@@ -145,7 +145,7 @@ def main(
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in DISK_FAULTS:
-            logs.log.error("%s%s; free some room or fix the disk, then run again", error.strerror, where)
+            logs.log.error("%s%s; free some space or fix the disk, then run again", error.strerror, where)
             return TransientError.exit_code
         if error.errno in NOT_ALLOWED:
             logs.log.error("%s%s; the lake and the scratch folder must be writable", error.strerror, where)

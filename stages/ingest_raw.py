@@ -1,11 +1,11 @@
 """landing → raw: every landed row as text, split by month, with where it came from.
 
 A raw partition is a function of one landed file and one month. A file that has not changed is not read again, so a
-daily run reads new files only. Rows without a readable date belong to no month: they are quarantined, as is what is
-not a row at all.
+daily run reads new files only. Rows without a readable date belong to no month: they are quarantined, as is
+anything that is not a row at all.
 
 Here a run learns which months it works on: those that its dates touch, those of files that are gone from landing, and,
-where it is to take in what is new, those of every file that has not yet reached the warehouse whole.
+if it takes in what is new, those of every file that has not yet fully reached the warehouse.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def months_of(dates: pa.ChunkedArray, dataset: Dataset) -> np.ndarray:
 def reasons(dataset: Dataset) -> dict[str, str]:
     """Why a record is rejected here → what that means."""
     return REJECTS | {
-        f"{dataset.date}_missing": "the date is blank, so that the row belongs to no month",
+        f"{dataset.date}_missing": "the date is blank, so the row belongs to no month",
         f"{dataset.date}_unreadable": f"the date is not written as {DATE_FORMS}",
     }
 
@@ -76,7 +76,7 @@ def split_by_month(rows: Rows, date_column: str, dataset: Dataset) -> tuple[dict
 
 
 def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, list[pa.Table]], list[Reject]]:
-    """Read a landed file whole: tables of the months to take in, and rejects; fills in what `source` counts."""
+    """Read a landed file whole: tables of the months to take in, and rejects; fills in the counts of `source`."""
     months: dict[str, list[pa.Table]] = defaultdict(list)
     rejects: list[Reject] = []
     counts: dict[str, int] = defaultdict(int)
@@ -103,8 +103,8 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
     outside = {month: count for month, count in source.months.items() if month not in months}
     if outside:
         log.warning(
-            "%s: %s rows of %s to %s stay in landing: the run works on the months of %s; a scheduled run, or one over"
-            " their dates, takes them in",
+            "%s: %s rows from %s to %s stay in landing: this run works only on the months of %s; a scheduled run, or"
+            " a run over their dates, takes them in",
             *(source.key, f"{sum(outside.values()):,}", min(outside), max(outside), job.scope),
         )
     return months, rejects
@@ -118,7 +118,7 @@ def _describe(source: Source, header: Header, counts: dict[str, int], rejects: l
     if header.unknown:
         log.warning("%s: unknown columns, kept in raw only: %s", source.key, ", ".join(header.unknown))
     if not source.rows:
-        log.warning("%s: a header and no rows", source.key)
+        log.warning("%s: has a header but no rows", source.key)
 
 
 def raw_partition(tables: list[pa.Table], source: Source) -> pa.Table:
@@ -146,13 +146,13 @@ def quarantine_table(rejects: list[Reject], source: str) -> pa.Table:
 
 
 def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, Source]:
-    """The landed files by name: as the record knows them, or new where it does not or the file has changed."""
+    """The landed files by name: the record's entries, or new ones where it has none or the file has changed."""
     prefix = keys.landing(dataset.name)
     found: dict[str, Source] = {}
     for info in job.store.list(prefix):
         name = info.key.removeprefix(prefix)
         if not keys.is_csv(name):
-            log.warning("%s: not a .csv or .csv.gz file; left alone", info.key)
+            log.warning("%s: not a .csv or .csv.gz file; ignored", info.key)
             continue
         name = keys.safe_name(name.removesuffix(".csv"))
         if name in found:
@@ -179,14 +179,16 @@ def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
         raise SourceError(info.key, None, f"its metadata is malformed ({error})") from None
     if moment.tzinfo is None or (first is None) != (end is None) or (first and end and first >= end):
         raise SourceError(
-            info.key, None, "its metadata is malformed (extracted-at without a zone, or half or an empty covers range)"
+            info.key,
+            None,
+            "its metadata is malformed (extracted-at without a time zone, or an incomplete or empty covers range)",
         )
     if moment > datetime.now(UTC) + AHEAD:
         raise SourceError(
             info.key,
             None,
-            f"its extraction time, {moment:%Y-%m-%d %H:%M} UTC, lies in the future: its records would win over every"
-            " other version; mend its modification time (touch) or its metadata extracted-at, or this machine's clock",
+            f"its extraction time, {moment:%Y-%m-%d %H:%M} UTC, is in the future: its records would win over every"
+            " other version; fix its modification time (touch), its extracted-at metadata, or this machine's clock",
         )
     modified = info.last_modified.isoformat()
     return Source(name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
@@ -210,7 +212,7 @@ class RawLayer:
         return cls(job, held)
 
     def is_current(self, source: Source) -> bool:
-        """Whether it holds what the run needs of a landed file, as the record has it."""
+        """Whether it already holds, as recorded, what the run needs of a landed file."""
         held = {month: info.etag for month, info in self.held.get(source.name, {}).items()}
         if self.job.run.take_in_new:
             return bool(source.form) and held == source.written and not source.left_in_landing
@@ -221,7 +223,7 @@ class RawLayer:
 def run(this: Run, datasets: Sequence[Dataset]) -> None:
     """Bring the raw layer up to what is landed.
 
-    Raises DataError where no dataset has a landed file, or one that had some has none any more.
+    Raises DataError where no dataset has a landed file, or one that had some no longer has any.
     """
     jobs = {dataset: Job.begin(this, "ingest_raw", dataset.name) for dataset in datasets}
     ready = []
@@ -237,8 +239,8 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
         job = raw.job
         landing = job.store.describe(keys.landing(dataset.name))
         if nothing_landed or known:
-            raise DataError(f"{job.what}: nothing is landed: {landing} holds no .csv or .csv.gz file; land one there")
-        log.info("%s: nothing is landed in %s", job.what, landing)
+            raise DataError(f"{job.what}: no landed files: {landing} holds no .csv or .csv.gz file; land one there")
+        log.info("%s: no landed files in %s", job.what, landing)
         job.finish(Ledger())
 
 
@@ -270,7 +272,10 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, known: dict[str, Source], so
     if job.run.take_in_new:
         job.months = job.months.union(*changed.values())
     if job.months:
-        log.info("%s: works on %d months besides: %s", job.what, len(job.months), spans(job.months))
+        log.info(
+            "%s: also works on the %d months of new, changed or removed files: %s",
+            *(job.what, len(job.months), spans(job.months)),
+        )
 
     concerned = [source for source in sources.values() if any(map(job.touches, source.months)) or not source.months]
     for source in concerned:
@@ -292,14 +297,14 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, known: dict[str, Source], so
 
 
 def removed_sources(raw: RawLayer, known: dict[str, Source], sources: dict[str, Source]) -> dict[str, Source]:
-    """The files that the record has and landing has not; those that are gone since the last run are said."""
+    """The recorded files that are no longer in landing; those gone since the last run are logged."""
     job, removed = raw.job, {}
     for name in known.keys() - sources.keys():
         source = known[name]
         if source.removed_at is None:
             held = {month: rows for month, rows in source.months.items() if month in source.written}
             log.warning(
-                "%s: is no longer landed: this run takes out its %s rows of %d months%s",
+                "%s: is no longer in landing: this run removes its %s rows in %d months%s",
                 *(source.key, f"{sum(held.values()):,}", len(held), f", {spans(held)}" if held else ""),
             )
             job.rules["landed_file_removed"] += sum(held.values())
@@ -311,7 +316,7 @@ def removed_sources(raw: RawLayer, known: dict[str, Source], sources: dict[str, 
 
 
 def pending_months(job: Job, sources: Iterable[Source]) -> set[str]:
-    """The months whose rows no finished run has carried to the warehouse; forgets the others."""
+    """The months whose rows no finished run has carried to the warehouse; clears the others."""
 
     @cache
     def finished(run_id: str) -> bool:
@@ -325,7 +330,7 @@ def pending_months(job: Job, sources: Iterable[Source]) -> set[str]:
 
 
 def changed_months(raw: RawLayer, source: Source) -> set[str]:
-    """The months of which the raw layer held other rows of a file before it was read, or holds none of it any more."""
+    """The months in which the raw layer held other rows of a file before this read, or no longer holds any."""
     held = {month: info.etag for month, info in raw.held.get(source.name, {}).items()}
     return {month for month, etag in source.written.items() if held.get(month) != etag} | (
         held.keys() - source.months.keys()

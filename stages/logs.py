@@ -1,4 +1,4 @@
-"""What a stage says: level-prefixed lines on standard error, and a progress bar on a terminal."""
+"""A stage's output: level-prefixed lines on standard error, and a progress bar on a terminal."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ STAGE = "model_analytics"
 
 
 def run(this: Run, datasets: Sequence[Dataset]) -> None:
-    """Build the warehouse of all datasets from the curated layer, and publish it unless another run did meanwhile."""
+    """Build the warehouse of all datasets from the curated layer, and publish it unless another run has meanwhile."""
     store = this.store
     jobs = {dataset: Job.begin(this, STAGE, dataset.name) for dataset in datasets}
     worked_on = {info.key.rpartition("/")[2] for info in store.list(keys.run(this.run_id))}
@@ -150,7 +150,7 @@ def make(
             record_job(warehouse, job, ledgers[dataset])
         warehouse.execute("checkpoint")  # into the one file; closing would do so too, but hide a failure
     if Path(f"{built}.wal").exists():
-        raise ContractError(f"{STAGE}: {built} was not written whole; nothing is published")
+        raise ContractError(f"{STAGE}: {built} was not written completely; nothing is published")
     return ledgers, failures
 
 
@@ -175,7 +175,7 @@ def rejected_by_source(store: ObjectStore, dataset: str) -> Counter[str]:
 def check_shrink(this: Run, built: Path, published: ObjectInfo, rows: dict[str, int], before: dict[str, int]) -> None:
     """Raise ContractError where a dataset has lost a larger share of its rows since `published` than is allowed.
 
-    The published file is fetched only where the manifests do not tell its rows `before`, or these have become fewer.
+    The published file is fetched only if the manifests lack its row counts (`before`) or show too large a loss.
     """
     limit = this.settings.max_shrink_ratio
     if before and all(rows.get(dataset, 0) >= (1 - limit) * count for dataset, count in before.items()):
@@ -184,12 +184,12 @@ def check_shrink(this: Run, built: Path, published: ObjectInfo, rows: dict[str, 
         try:
             lost = losses(built, path, limit)
         except duckdb.Error as error:
-            log.warning("%s: the published warehouse cannot be read, so no loss of rows is noticed: %s", STAGE, error)
+            log.warning("%s: the published warehouse cannot be read, so lost rows go unnoticed: %s", STAGE, error)
             return
     if lost:
         raise ContractError(
             f"{STAGE}: more rows lost than COLLISIONS_MAX_SHRINK_RATIO={limit:g} allows; nothing is published."
-            f" {'. '.join(map(str, lost))}. Land again what is missing; where it is meant to go, run again with"
+            f" {'. '.join(map(str, lost))}. Land what is missing again; if the loss is intended, run again with"
             " --allow-shrink (param allow_shrink)"
         )
 
@@ -213,7 +213,7 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
         store.put(key, to_parquet(failure.rows))
         say = log.error if failure.check.severity == "error" else log.warning
         say(
-            "check %s: %s: rows that fail it: %s; the first %d are in %s",
+            "check %s: %s: failing rows: %s; the first %d are in %s",
             *(failure.check.table, failure.check.title, f"{failure.count:,}", failure.rows.num_rows),
             store.describe(key),
         )
@@ -222,21 +222,21 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
         raise ContractError(
             "the warehouse fails checks and is not published:"
             f" {'; '.join(f'{check.table}: {check.title}' for check in errors)};"
-            f" the rows that fail are in {store.describe(keys.FAILED_CHECKS)}"
+            f" the failing rows are in {store.describe(keys.FAILED_CHECKS)}"
         )
 
 
 def read_manifests(store: ObjectStore, but: set[str]) -> list[dict[str, Any]]:
-    """Every stage's manifest of every run, but those of the stage at work (it is not done)."""
+    """Every stage's manifest of every run, except those in `but`: the current stage's, which is not done."""
     found = [info.key for info in store.list(keys.RUNS) if info.key.endswith(".json") and info.key not in but]
     return [json.loads(content) for content in parallel(store.read, found)]
 
 
 @contextmanager
 def undisturbed(jobs: dict[Dataset, Job]) -> Iterator[None]:
-    """Raise TransientError where the curated layer is not at the end what it was at the start, or the disk is full.
+    """Raise TransientError if the curated layer changes meanwhile, or the disk is full.
 
-    A build that met another run's writes saw parts of two states: whatever it found, right or wrong, says nothing.
+    A build that overlaps another run's writes sees parts of two states: its result, good or bad, means nothing.
     """
     failed: Exception | None = None
     try:
@@ -245,7 +245,7 @@ def undisturbed(jobs: dict[Dataset, Job]) -> Iterator[None]:
         raise TransientError(f"{error} any more: another run is writing; run again") from None
     except (StageError, duckdb.Error) as error:
         if "No space left on device" in str(error):
-            raise TransientError(f"{error}; free some room, then run again") from None
+            raise TransientError(f"{error}; free some space, then run again") from None
         failed = error
     for dataset, job in jobs.items():
         if etags(list_curated(job.store, dataset)) != job.inputs:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from stages.errors import ConfigError
 
 PREFIX = "COLLISIONS_"
-ORCHESTRATOR_ONLY = {"RUNTIME", "STAGE_IMAGE"}  # read by the DAG; known here so that they are no typos
+ORCHESTRATOR_ONLY = {"RUNTIME", "STAGE_IMAGE"}  # read by the DAG; known here so that they are not taken for typos
 
 
 @dataclass(frozen=True)

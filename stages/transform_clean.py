@@ -69,7 +69,7 @@ def judged(rows: pd.DataFrame, rules: Iterable[Rule]) -> Judged:
 
 
 def without_null_words(rows: pd.DataFrame, columns: Iterable[str]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Words that programs write where there is nothing become unknown; marks of them by column."""
+    """Words that programs write for a missing value become unknown; their rows are marked by column."""
 
     def without(values: pa.Array) -> pa.Array:
         return pc.if_else(null_words(values), None, values)
@@ -124,7 +124,7 @@ def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transforme
 
 
 def example_of(rows: pd.DataFrame, columns: list[str]) -> Callable[[int], str]:
-    """Says of a row which line it is, and what it states in some columns."""
+    """A function that describes a row: its line, and its values in some columns."""
 
     def example(row: int) -> str:
         stated = {name: rows[name].iloc[row] for name in columns}
@@ -150,7 +150,7 @@ def rejected_rows(rows: pd.DataFrame, reason: pd.Series) -> pd.DataFrame:
 
 
 def run(this: Run, datasets: Sequence[Dataset]) -> None:
-    """Make the clean partitions of the months in scope anew."""
+    """Rebuild the clean partitions of the months in scope."""
     for dataset in datasets:
         clean_dataset(Job.begin(this, "transform_clean", dataset.name), dataset)
 

@@ -16,7 +16,7 @@ from stages.lake.store import ObjectInfo
 
 
 def run(this: Run, datasets: Sequence[Dataset]) -> None:
-    """Make the curated partitions of the months in scope anew."""
+    """Rebuild the curated partitions of the months in scope."""
     for dataset in datasets:
         curate_dataset(Job.begin(this, "transform_curated", dataset.name), dataset)
 

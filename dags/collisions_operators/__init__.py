@@ -45,7 +45,7 @@ def raise_for_exit(stage: str, code: int, last_lines: Iterable[str]) -> NoReturn
         name = signal.Signals(killed_by).name if killed_by in set(signal.Signals) else f"signal {killed_by}"
         meaning = f"was killed by {name}"
     else:
-        meaning = f"failed with exit code {code} ({MEANING.get(code, 'unknown to the contract')})"
+        meaning = f"failed with exit code {code} ({MEANING.get(code, 'not one of the known codes')})"
     lines = [split_level(line) for line in last_lines]
     # A process that died without an error message leaves at least its last lines.
     shown = [message for level, message in lines if level >= logging.ERROR] or [message for _, message in lines[-5:]]

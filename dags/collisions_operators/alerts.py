@@ -24,7 +24,7 @@ def report_failure(context: Context) -> None:
             f"  command  python -m stages {' '.join(getattr(ti.task, 'arguments', []))}",
             f"  error    {type(error).__name__}: {error}",
             f"  log      {ti.log_url}",
-            f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rows set aside, with reasons)",
+            f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rejected rows, with reasons)",
             "  then     fix the cause and clear the task: a rerun is harmless",
         ]
     )
@@ -58,7 +58,7 @@ def send_mail(connection: Connection, subject: str, text: str) -> None:
 
     to = connection.extra_dejson.get("to")
     if not to:
-        raise ValueError(f'connection {connection.conn_id} names no recipients: set its extra to {{"to": "a@b.org"}}')
+        raise ValueError(f'connection {connection.conn_id} has no recipients: set its extra to {{"to": "a@b.org"}}')
     with SmtpHook(smtp_conn_id=connection.conn_id) as hook:
         hook.send_email_smtp(to=to, subject=subject, html_content=f"<pre>{escape(text)}</pre>")
 

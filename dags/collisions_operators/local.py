@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Airflow itself gives a task 5 s between SIGTERM and SIGKILL; be done before that, so that no child is orphaned.
 GRACE_SECONDS = 3
-# Python follows a signal between two steps of its own. One that comes just before a wait begins, or that another thread
+# Python handles a signal between two steps of its own. One that comes just before a wait begins, or that another thread
 # gets, does not end the wait, so none is longer than this.
 WAKE_SECONDS = 0.5
 
@@ -32,7 +32,7 @@ class LocalStageOperator(BaseOperator):
     """
     Run `python -m stages <arguments>` at the repository's root and pass its log lines on at their level.
 
-    The child leads a process group of its own, so that a kill or a timeout takes along whatever it started.
+    The child leads a process group of its own, so that a kill or a timeout also ends whatever it started.
     A task that Airflow stopped never counts as done, not even where the child managed to end with 0.
     """
 
@@ -74,7 +74,7 @@ class LocalStageOperator(BaseOperator):
             raise_for_exit(self.task_id, code, last_lines)
 
     def _lines(self, output: IO[bytes]) -> Iterator[str]:
-        """What the process says, line by line as it comes, until it can say no more."""
+        """The process's output, line by line as it comes, until it ends."""
         rest = b""
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)

@@ -23,8 +23,8 @@ from collisions_operators import raise_for_exit, split_level
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-STAGE_LOG = logging.getLogger(f"{__name__}.stage")  # the stage's own words, apart from the provider's
-LINE_ENDS = "\0"  # no stage says that
+STAGE_LOG = logging.getLogger(f"{__name__}.stage")  # the stage's own lines, apart from the provider's
+LINE_ENDS = "\0"  # no stage prints that
 NAMESPACE = "collisions"
 TMP_SIZE = "6Gi"  # the largest landing file and the warehouse while it is built, on the node's disk
 # A stage may be killed at any moment, for each object it writes is one PUT: a pod that must go need not be waited for.
@@ -232,7 +232,7 @@ class PodStageOperator(KubernetesPodOperator):
         self.log.info("The failed pod is kept: kubectl --namespace %s describe pod %s", NAMESPACE, name)
         ends = container_ends(pod)
         lines = (ends[0].message or "").splitlines() if ends else []
-        # Beyond the stage's own words: out of memory, past the deadline, evicted, preempted.
+        # Beyond the stage's own lines: out of memory, past the deadline, evicted, preempted.
         reason = status.reason or (ends[0].reason if ends else "it never ran")
         if reason not in ("Error", "Completed"):
             limits = self.container_resources.limits if self.container_resources else {}

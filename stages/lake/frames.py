@@ -33,7 +33,7 @@ def over_values(column: pd.Series, function: Callable[[pa.Array], pa.Array]) -> 
 
 
 def distinct(column: pd.Series) -> pa.Array:
-    """The distinct values of a column, null excepted, in no particular order."""
+    """The distinct values of a column without null, in no particular order."""
     return _coded(column).dictionary
 
 
@@ -48,7 +48,7 @@ def matching(text: pd.Series, pattern: str) -> pd.Series:
 
 
 def mask(condition: pd.Series) -> np.ndarray:
-    """A condition for each row as numpy has it; where it is unknown it does not hold."""
+    """A condition for each row as numpy has it; unknown counts as false."""
     return condition.fillna(False).to_numpy(dtype=bool)
 
 

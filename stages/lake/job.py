@@ -27,7 +27,7 @@ STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics
 class Run:
     """What the four stages of a run have in common.
 
-    `take_in_new`: besides its dates, the run takes in every landed file that is not yet wholly taken in.
+    `take_in_new`: in addition to its dates, the run takes in every landed file that is not yet fully taken in.
     `allow_shrink`: its warehouse may have lost any number of rows.
     """
 
@@ -53,8 +53,8 @@ class Output:
 class Job:
     """One stage's work on one dataset: what it is given, and the record that it builds.
 
-    `months` (YYYY-MM) are those that the run works on besides those of its scope; `files` has the key of each landed
-    file by its name as a source, `meanings` what the reasons to reject a row mean.
+    `months` (YYYY-MM) are those that the run works on in addition to its scope; `files` has the key of each landed file
+    by its name as a source, `meanings` what the reasons to reject a row mean.
     """
 
     run: Run
@@ -74,7 +74,7 @@ class Job:
 
     @classmethod
     def begin(cls, run: Run, stage: str, dataset: str) -> Job:
-        """A job whose earlier attempt in this run, if any, no longer counts as done, nor do the stages after it."""
+        """Start a job: an earlier attempt in this run, and the stages after it, no longer count as done."""
         job = cls(run, stage, dataset)
         for void in STAGES[STAGES.index(stage) :]:
             job.store.delete(keys.manifest(run.run_id, void, dataset))
@@ -106,9 +106,9 @@ class Job:
         return self.scope.touches(month) or month in self.months
 
     def claim(self, layer: str, *tables: str) -> None:
-        """Note the layer's partitions before the job reads its inputs: it may overwrite and remove those of its months.
+        """Note the layer's partitions before the job reads its inputs: it may overwrite and delete those of its months.
 
-        One that another run writes from now on makes `put` fail, and `replace` leaves it alone.
+        If another run writes one of them after this, `put` fails; those that it adds are left alone by `replace`.
         """
         for table in tables:
             self.standing |= {
@@ -116,9 +116,9 @@ class Job:
             }
 
     def follow(self, stage: str) -> None:
-        """Take up what the stage before did in this run: the months that it worked on, and what it promises.
+        """Read what the previous stage did in this run: the months it worked on, and the outputs it promises.
 
-        Raises ContractError where it has not finished, or had another scope.
+        Raises ContractError if it has not finished or had another scope.
         """
         key = keys.manifest(self.run.run_id, stage, self.dataset)
         try:
@@ -139,9 +139,9 @@ class Job:
         self.months = set(self.promised["months"])
 
     def require(self, layer: str, tables: Iterable[str]) -> dict[str, ObjectInfo]:
-        """The partitions that the stage before promised; they become this job's inputs.
+        """The partitions that the previous stage promised; they become this job's inputs.
 
-        Raises ContractError where the lake no longer holds exactly these for the months at work.
+        Raises ContractError if the lake no longer holds exactly these for the job's months.
         """
         found = {
             info.key: info
@@ -171,7 +171,7 @@ class Job:
         return [key for key in found if self.touches(key.removeprefix(prefix).removesuffix(".parquet"))]
 
     def put(self, key: str, data: bytes, rows: int) -> Output:
-        """Write a partition over the one that was there; raises PreconditionFailed where another run replaced it."""
+        """Write a partition over the one that was there; raises PreconditionFailed if another run replaced it."""
         before = self.standing.get(key)
         try:
             etag = self.store.put(key, data, expect=before.etag if before else None)
@@ -183,15 +183,15 @@ class Job:
         return Output(key, etag, rows, len(data))
 
     def replace(self, outputs: Iterable[Output]) -> None:
-        """Record `outputs` as what this stage leaves of its months, and remove their other claimed partitions."""
+        """Record `outputs` as this stage's result for its months, and delete the other partitions claimed for them."""
         self.outputs = sorted(outputs, key=lambda output: output.key)
         for key in self.standing.keys() - {output.key for output in self.outputs}:
             if self.touches(keys.month_of(key) or ""):
                 self.store.delete(key)
 
     def check_limits(self, quarantined: int, rows: int, blanks: Mapping[str, Blank] = MappingProxyType({})) -> None:
-        """Raise DataError where more rows were rejected, of all or of one landed file, or more of a file's values left
-        unknown, than the settings allow; a file of few rows is only warned of.
+        """Raise DataError if more rows were rejected, overall or of one landed file, or more of a file's values left
+        unknown, than the settings allow; a file with few rows only gets a warning.
         """
         settings = self.run.settings
         problems = []
@@ -205,15 +205,15 @@ class Job:
             problems.insert(0, f"{quarantined} of {rows} rows quarantined ({quarantined / rows:.1%}; {worst})")
         if problems:
             raise DataError(
-                f"{self.what}: {'; '.join(problems)}. This is more than COLLISIONS_MAX_QUARANTINE_RATIO="
+                f"{self.what}: {'; '.join(problems)}. That is more than COLLISIONS_MAX_QUARANTINE_RATIO="
                 f"{settings.max_quarantine_ratio:g} of the rows or COLLISIONS_MAX_UNKNOWN_RATIO="
-                f"{settings.max_unknown_ratio:g} of a column's values allow; nothing is published. Mend the file and"
-                f" land it again, or raise the limit; what was rejected is in"
+                f"{settings.max_unknown_ratio:g} of a column's values; nothing is published. Fix the file and"
+                f" land it again, or raise the limit; rejected rows are in"
                 f" {self.store.describe(keys.quarantined(self.stage, self.dataset))}"
             )
 
     def describe(self, excess: Excess, blanks: Mapping[str, Blank]) -> str:
-        """What is wrong with a landed file, for people."""
+        """What is wrong with a landed file, in words."""
         file = self.files.get(excess.source, excess.source)
         rules = ", ".join(
             f"{rule} {count:,}{f': {self.meanings[rule]}' if rule in self.meanings else ''}"

@@ -21,7 +21,7 @@ MADE_BY = b"collisions.made_by"
 def to_parquet(table: pa.Table, made_by: str = "", unrepeated: Collection[str] = ()) -> bytes:
     """A finished parquet file; the same rows always give the same bytes.
 
-    A dictionary is kept of every column but the `unrepeated`, of whose values it would only cost time.
+    Every column gets a dictionary except the `unrepeated` ones, where it would only cost time.
     """
     columns = [
         _in_own_order(column) if pa.types.is_dictionary(column.type) and name not in unrepeated else column
@@ -44,8 +44,8 @@ def to_parquet(table: pa.Table, made_by: str = "", unrepeated: Collection[str] =
 
 
 def _in_own_order(column: pa.ChunkedArray) -> pa.Array:
-    """Dictionary-encoded text whose dictionary has just its own values, in the order in which they occur first: so the
-    bytes do not depend on what other rows the dictionary was made for.
+    """Dictionary-encoded text whose dictionary has only its own values, in order of first occurrence: the bytes then do
+    not depend on the other rows for which the dictionary was made.
     """
     coded = column.unify_dictionaries().combine_chunks()
     used = pc.dictionary_encode(coded.indices)
@@ -67,7 +67,9 @@ def read_parquet(
         content = io.BytesIO(store.read(key))
         metadata = pq.read_metadata(content)
         if _made_by(metadata) != made_by:
-            raise ContractError(f"{store.describe(key)}: was made by other rules; run the previous stage again")
+            raise ContractError(
+                f"{store.describe(key)}: was made by another version of the rules; run the previous stage again"
+            )
         names = [name for name in metadata.schema.names if name not in left_out]
         file = pq.ParquetFile(content, metadata=metadata, read_dictionary=[name for name in names if name in coded])
         return file.read(names, use_threads=False)
@@ -91,7 +93,7 @@ def _made_by(metadata: pq.FileMetaData) -> str:
 
 
 def conform(table: pa.Table, schema: pa.Schema, what: str) -> pa.Table:
-    """The table with the schema's columns in their order, where it has just these in just these types.
+    """The table with its columns in the schema's order; it must have exactly these columns and types.
 
     Text may be dictionary-encoded. Raises StageError otherwise: the code that made the table is wrong.
     """
@@ -124,5 +126,5 @@ def grouped(table: pa.Table, codes: np.ndarray) -> Iterator[tuple[int, pa.Table]
 
 
 def stacked(tables: list[pa.Table]) -> pa.Table:
-    """Tables of the same columns as one, in memory in one piece."""
+    """Tables of the same columns as one, contiguous in memory."""
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()

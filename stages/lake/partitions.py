@@ -22,8 +22,8 @@ from stages.parallel import BATCH_BYTES, batches, parallel
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's tables of one dataset: name → columns. Its partitions say which version of the rules made them; these
-    leave values unknown for the reasons in `blanks`.
+    """A layer's tables of one dataset: name → columns. Its partitions say which version of the rules made them;
+    `blanks` are the reasons for which these rules leave values unknown.
     """
 
     name: str
@@ -51,7 +51,7 @@ def run_partitioned(
     transform: Callable[[pa.Table, list[str]], Transformed],
     writes: Layer,
 ) -> None:
-    """Make a layer's partitions of the months in scope anew, some months at a time, and finish the job.
+    """Rebuild a layer's partitions of the months in scope, some months at a time, and finish the job.
 
     `read` gives a partition's rows; `transform` gets the rows of several months with the column `month`, and these
     months. A month without rows gets no partition. The job has claimed what it `writes`, and required its `inputs`.

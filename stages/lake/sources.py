@@ -13,15 +13,15 @@ from stages.lake.store import ObjectInfo, ObjectStore
 
 # Where a raw row came from: columns beside the published ones → their names from the clean layer on.
 PROVENANCE = {"_source": "source", "_line": "source_line", "_extracted_at": "extracted_at"}
-RAW_FORMAT = 5  # raise it when the reader of landed files makes other rows of the same file
+RAW_FORMAT = 5  # raise it when the reader makes other rows of the same landed file
 
 
 @dataclass
 class Source:
     """What the raw layer holds of one landed file, as the rules of version `made_by` read it.
 
-    `months` counts its rows by month; `written` has the ETag of each of its raw partitions. `pending` names, for a
-    month, the run that changed the file's rows in the raw layer last, until a run has carried them to the warehouse.
+    `months` counts its rows by month; `written` has the ETag of each of its raw partitions. `pending` has, for
+    each month whose rows have not yet been carried to the warehouse, the run that last changed them in the raw layer.
     A file that is no longer landed has `removed_at`.
     """
 
@@ -52,14 +52,14 @@ class Source:
 
     @property
     def covers(self) -> Scope | None:
-        """The dates of which it declares to have every record."""
+        """The dates for which it declares to have every record."""
         if not (self.covers_start and self.covers_end):
             return None
         return Scope(date.fromisoformat(self.covers_start), date.fromisoformat(self.covers_end))
 
     @property
     def content(self) -> tuple[str, str]:
-        """Tells one content of a landed file from another."""
+        """What tells one version of a landed file from another."""
         return self.etag, self.last_modified
 
     def part(self, dataset: str, month: str) -> str:
@@ -88,8 +88,8 @@ def load_sources(store: ObjectStore, dataset: str) -> tuple[dict[str, Source], s
 def save_sources(store: ObjectStore, dataset: str, sources: dict[str, Source], known: dict[str, Source]) -> None:
     """Write the record; `known` is what it held when landing was listed.
 
-    What another run has recorded since then is kept. Raises PreconditionFailed where that is a newer landed file of the
-    same name as one of ours: our raw partitions of it are those of a file that is gone.
+    What other runs have recorded since then is kept. Raises PreconditionFailed if that is a newer version of one of our
+    files: our raw partitions of it are then those of a file that no longer exists.
     """
     for _ in range(20):
         now, etag = load_sources(store, dataset)
@@ -105,7 +105,9 @@ def save_sources(store: ObjectStore, dataset: str, sources: dict[str, Source], k
                 }
                 source.pending = since | source.pending
             elif before is None or other.content != before.content:
-                raise PreconditionFailed(f"{source.key}: landed again, and another run has read it since; run again")
+                raise PreconditionFailed(
+                    f"{source.key}: was landed again, and another run has already read it; run again"
+                )
         content = json.dumps({name: asdict(source) for name, source in sorted(merged.items())}, indent=1).encode()
         try:
             store.put(keys.sources(dataset), content, expect=etag)

@@ -1,4 +1,4 @@
-"""What a stage made of each landed file's rows and values, and how much of a file may go wrong."""
+"""What a stage did with each landed file's rows and values, and how many of them may be bad."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEWEST_ROWS, FEWEST_VALUES = 20, 100  # a share of fewer says little
 class Blank:
     """The values of `column` that a rule leaves unknown: all but the `expected`.
 
-    `limit` is the share of a file's stated values that may be so; None is that of the settings.
+    `limit` is the share of a file's stated values that may be unknown; None means that of the settings.
     """
 
     column: str
@@ -37,7 +37,7 @@ class Tally:
     examples: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
-        """Count another part of the same files in."""
+        """Add the counts of another part of the same files."""
         self.of.update(other.of)
         self.marked.update(other.marked)
         for key, texts in other.examples.items():
@@ -106,7 +106,7 @@ class Excess:
 def excesses(
     tally: Tally, quarantine_limit: float, unknown_limit: float, blanks: Mapping[str, Blank]
 ) -> Iterator[Excess]:
-    """The files' rows and columns that break a limit. Rules that have a limit of their own are judged by themselves."""
+    """The files' rows and columns that break a limit. Rules that have a limit of their own are judged separately."""
     groups: dict[tuple[str, str, float], dict[str, int]] = defaultdict(dict)
     for (source, column, rule), count in tally.marked.items():
         if column == ROW:

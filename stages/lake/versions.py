@@ -57,8 +57,8 @@ def _keys_by_month(months: pa.Array, keys: pa.Array) -> pa.Array:
 
 
 def covering_sources(sources: Iterable[Source], months: Iterable[str]) -> list[Source]:
-    """The sources that declare to cover days of these months, without those that have a row that could not be read: it
-    may be any that seems to be missing.
+    """The sources that declare to cover days of these months, except those with an unreadable row: that row may be any
+    record that seems to be missing.
     """
     months = list(months)
     covering = []
@@ -67,7 +67,7 @@ def covering_sources(sources: Iterable[Source], months: Iterable[str]) -> list[S
             continue
         if source.quarantined:
             log.warning(
-                "%s: withdraws nothing of [%s, %s), which it covers: %d of its rows could not be read",
+                "%s: withdraws nothing in [%s, %s), which it covers, because %d of its rows could not be read",
                 *(source.key, source.covers_start, source.covers_end, sum(source.quarantined.values())),
             )
         else:

@@ -16,9 +16,9 @@ GZIP = b"\x1f\x8b"
 
 @contextmanager
 def opened(source: str, path: Path) -> Iterator[BinaryIO]:
-    """A landed file's text as bytes; what it is compressed by shows in its first bytes, whatever its name.
+    """A landed file's text as bytes; compression is recognised by the first bytes, whatever the file's name.
 
-    Reading raises SourceError where the compressed data are damaged or end too soon.
+    Reading raises SourceError where the compressed data is damaged or incomplete.
     """
     with path.open("rb") as file:
         compressed = file.read(len(GZIP)) == GZIP
@@ -31,9 +31,9 @@ def opened(source: str, path: Path) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, content)
         except EOFError:
             raise SourceError(
-                source, None, "the file is truncated: its gzip data end too soon; fetch it again"
+                source, None, "the file is truncated: its gzip data is incomplete; fetch it again"
             ) from None
         except (gzip.BadGzipFile, zlib.error) as error:
             raise SourceError(
-                source, None, f"is damaged: its gzip data cannot be unpacked ({error}); fetch it again"
+                source, None, f"the file is damaged: its gzip data cannot be unpacked ({error}); fetch it again"
             ) from None

@@ -2,8 +2,8 @@
 
 The file is cut into blocks at record ends. Arrow parses a block where its answer is provably that of a careful
 reader: no row with a wrong number of fields, even quotes, every physical line explained by a row or by a line break
-inside a value. A block that is not so sound is read record by record with Python's csv module, which says of each
-bad record where it is and what is wrong with it.
+inside a value. Any other block is read record by record with Python's csv module, so that each bad record is reported
+with its place and what is wrong with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stages.landing.header import Header
 BLOCK_BYTES = 16 << 20
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
 REJECTS = {  # why a record is not a row, whatever the dataset
-    "malformed_quoting": "the record's quotes do not match, or only with those of a later record",
+    "malformed_quoting": "the record's quotes are unbalanced, or balanced only by a later record's",
     "wrong_number_of_fields": "more or fewer fields than the header",
 }
 
@@ -93,8 +93,8 @@ def _count(data: bytes, byte: bytes, end: int = -1) -> int:
 def _record_end(data: bytes, header: Header) -> int:
     """Offset behind the last line break that ends a record; 0 where there is none.
 
-    Usually that is a line break behind an even number of quotes and a sound record. Where the last few lines have none
-    such, there is a stray quote somewhere: then the records are counted off from the start.
+    Usually that is a line break behind an even number of quotes and a sound record. If the last few lines have none,
+    there is a stray quote somewhere: then the records are counted from the start.
     """
     cut = data.rfind(b"\n") + 1
     quotes = _count(data, b'"', cut)
@@ -133,7 +133,7 @@ def read_rows(source: str, header: Header, block: Block) -> Rows:
     """The block's rows and rejects; raises SourceError where the file is truncated or not text."""
     if b"\0" in block.data:
         line = block.first_line + block.data.count(b"\n", 0, block.data.index(b"\0"))
-        raise SourceError(source, line, "holds NUL bytes: it is not text, or was damaged in transit; fetch it again")
+        raise SourceError(source, line, "contains NUL bytes: it is not text, or was damaged in transit; fetch it again")
     rows = _read_sound(header, block) or _read_carefully(source, header, block)
     if header.rival:
         _refuse_dates_of(*header.rival, source, rows.table[header.date], rows.lines)
@@ -148,8 +148,8 @@ def _refuse_dates_of(form: str, pattern: str, source: str, dates: pa.ChunkedArra
         raise SourceError(
             source,
             int(lines[at]),
-            f"its date {dates[at].as_py()} is written as in the {form} form, which means other columns by some of the"
-            " same names; land what is of that form as a file of its own",
+            f"its date {dates[at].as_py()} is written as in the {form} form, in which some of the same names mean other"
+            " columns; land the rows of that form as a separate file",
         )
 
 
@@ -163,7 +163,7 @@ def _without_empty(source: str, header: Header, rows: Rows) -> Rows:
             raise SourceError(
                 source,
                 int(rows.lines[at]),
-                f"the {name} has no name in the header, but holds {value!r}; name it or empty it",
+                f"{name} has no name in the header, but holds {value!r}; name it or empty it",
             )
     return Rows(rows.table.drop_columns(list(header.empty)), rows.lines, rows.rejects)
 
@@ -189,7 +189,7 @@ def _read_sound(header: Header, block: Block) -> Rows | None:
     except pa.ArrowInvalid:
         return None
     if table.num_rows and not _ends_record(block.data, len(block.data), header):
-        return None  # a quote that nothing closes, say, after another such
+        return None  # for example, an unclosed quote after another one
     physical = _count(block.data, b"\n") + (not block.data.endswith(b"\n"))
     heights = np.ones(table.num_rows, dtype=np.int64)
     if physical != table.num_rows:
@@ -252,7 +252,8 @@ def _decoded(source: str, block: Block) -> list[str]:
             raise SourceError(
                 source,
                 number,
-                f"is not UTF-8 text (byte {error.start + 1} of the line); convert it (iconv -t UTF-8), land it again",
+                f"is not UTF-8 text (byte {error.start + 1} of the line); convert it (iconv -t UTF-8) and"
+                " land it again",
             ) from None
     return decoded
 

@@ -1,4 +1,4 @@
-"""Reads a landed CSV's first lines: of which published form it is, and how it is written.
+"""Reads a landed CSV's first lines: which published form it has, and how it is written.
 
 Programs that a file went through respell its column names, choose another separator or line end, and add a line or
 empty columns. None of that changes what a column means, but for one thing: two forms may name columns crosswise, and
@@ -90,7 +90,9 @@ def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
         raise SourceError(source, number, f"duplicate columns: {', '.join(twice)}")
     ours = sorted(PROVENANCE.keys() & set(columns))
     if ours:
-        raise SourceError(source, number, f"columns have names of the raw layer's own: {', '.join(ours)}; rename them")
+        raise SourceError(
+            source, number, f"columns have names that the raw layer uses itself: {', '.join(ours)}; rename them"
+        )
     rival = _rival(form, columns, matched, dataset)
     doubt = _doubt(form, rival, columns, dataset, below=below, separator=separator) if rival else ""
     if doubt:
@@ -128,7 +130,7 @@ def _refuse_other_formats(source: str, head: bytes) -> None:
         if head.startswith(magic):
             raise SourceError(source, None, f"is not CSV: it looks like {what}; land the CSV as published")
     if b"\0" in head.partition(b"\n")[0]:
-        raise SourceError(source, 1, "is not CSV: it holds NUL bytes")
+        raise SourceError(source, 1, "is not CSV: it contains NUL bytes")
 
 
 def _split(source: str, number: int, line: bytes) -> tuple[str, list[str]]:
@@ -168,7 +170,7 @@ def _why_no_header(
         names = re.split("|".join(SEPARATORS), line)
         known = dataset.form_of(names)
         if known and dataset.kept(known).keys() <= set(dataset.matched(names, known).values()):
-            return f"is not the header, which is line {at}; delete what stands above that"
+            return f"is not the header, which is line {at}; delete everything above it"
     if not fields:
         return "no header in the first line"
     seen = f"{', '.join(fields[:5])[:120]} …"
@@ -178,7 +180,7 @@ def _why_no_header(
     shared = {title: len(header & set(map(respelled, names))) for title, names in dataset.other_tables.items()}
     title = max(shared, key=lambda name: shared[name], default="")
     if title and shared[title] >= max(1, len(dataset.matched(fields, form)) if form else 0):
-        return f"not a {dataset.name} file: it looks like {title}; take it out of this folder"
+        return f"not a {dataset.name} file: it looks like {title}; remove it from this folder"
     if form is None:
         return f"not a {dataset.name} file: none of its {len(fields)} columns ({seen}) is a published one"
     return f"required columns are missing: {', '.join(missing)} (read as the {form} form)"
@@ -223,8 +225,9 @@ def _doubt(
         if all(map(_unmistakable, names[name]))
     ]
     return (
-        f"is of the {form} form by its column names, of the {rival} form by {evidence}, and the two mean different"
-        f" columns by {' and '.join(map(respelled, crossed))}; land the file as published{''.join(certain)}"
+        f"has the {form} form judging by its column names, but the {rival} form judging by {evidence}, and the two"
+        f" mean different columns by {' and '.join(map(respelled, crossed))}; land the file as published"
+        f"{''.join(certain)}"
     )
 
 

@@ -66,21 +66,21 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 def models(folders: Iterable[Path]) -> list[Model]:
     """The models of these folders, each after those that it refers to.
 
-    Raises StageError where a file is malformed, two make the same relation, or models refer to one another in a circle.
+    Raises StageError where a file is malformed, two make the same relation, or models refer to one another in a cycle.
     """
     found: dict[str, Model] = {}
     for folder in folders:
         for path in _files(folder / "models", "*/*.sql"):
             model = _model(path)
             if model.name in found:
-                raise StageError(f"{path}: {found[model.name].path} makes {model.name} already")
+                raise StageError(f"{path}: {found[model.name].path} already makes {model.name}")
             found[model.name] = model
     graph = {name: sorted(model.refers_to & found.keys()) for name, model in found.items()}
     try:
         return [found[name] for name in TopologicalSorter(graph).static_order()]
     except CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
-        raise StageError(f"{found[error.args[1][0]].path}: models refer to one another in a circle: {circle}") from None
+        raise StageError(f"{found[error.args[1][0]].path}: models refer to one another in a cycle: {circle}") from None
 
 
 def _model(path: Path) -> Model:
@@ -95,9 +95,9 @@ def _model(path: Path) -> Model:
     code = _NOT_CODE.sub("", sql)
     made = _RELATION.search(code)
     if not made or made[2].lower() != path.stem:
-        raise StageError(f"{path}: expected it to create {path.stem}, which its name promises")
+        raise StageError(f"{path}: must create {path.stem}, as its name says")
     if bool(made[1]) != (kind == "staging"):
-        raise StageError(f"{path}: relations in staging are temporary, the others are not")
+        raise StageError(f"{path}: relations in staging must be temporary, all others must not")
     within = set(re.findall(r"^\)?,?(?:with )?([a-z_]\w*) as \(", code, re.MULTILINE))
     named = (name for names in _FROM.findall(code) for name in names.lower().split(","))
     references = frozenset(name.split()[0].strip('"') for name in named) - within - {path.stem}
@@ -131,5 +131,5 @@ def _check(path: Path) -> Check:
     except duckdb.ParserException as error:
         raise StageError(f"{path}: its SQL fails: {error}") from None
     if queries != 1:
-        raise StageError(f"{path}: expected one query for the rows that fail, found {queries}")
+        raise StageError(f"{path}: expected one query that returns the failing rows, found {queries}")
     return Check(path.stem, path, head["Check"], head["Table"], head["Severity"], sql)

@@ -1,6 +1,6 @@
 """Queries the published warehouse, wherever the lake is: `python -m stages.warehouse.query`.
 
-Needs DuckDB and the lake's store alone, for it also runs where the stages' other packages are not installed.
+Needs only DuckDB and the lake's store, because it also runs where the stages' other packages are not installed.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def _ready_query(text: str) -> ReadyQuery:
 
 
 def given_parameters(words: Sequence[str]) -> dict[str, str]:
-    """NAME=VALUE words as a dict; raises ConfigError where one is none."""
+    """NAME=VALUE words as a dict; raises ConfigError where one is not."""
     found = {}
     for word in words:
         name, separator, value = word.partition("=")
         if not separator or not name.isidentifier():
-            raise ConfigError(f"expected PARAMETER=VALUE, not {word!r}; SQL must be quoted as one word")
+            raise ConfigError(f"expected PARAMETER=VALUE, not {word!r}; quote SQL as one word")
         found[name] = value
     return found
 
@@ -69,7 +69,7 @@ def check_parameters(name: str, ready: ReadyQuery, given: Mapping[str, str]) -> 
         raise ConfigError(f"{name} needs PARAMETER=VALUE for {'; '.join(missing)}")
     if unknown := [parameter for parameter in given if parameter not in ready.parameters]:
         raise ConfigError(
-            f"{name} has no parameter {', '.join(unknown)}; it has: {', '.join(ready.parameters) or 'none'}"
+            f"{name} has no parameter {', '.join(unknown)}; its parameters: {', '.join(ready.parameters) or 'none'}"
         )
 
 
@@ -127,7 +127,7 @@ def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Ma
             f"{store.describe(keys.WAREHOUSE)}: nothing is published yet; run the pipeline first"
         ) from None
     except duckdb.Error as error:
-        raise ConfigError(f"the query fails: {error}") from None
+        raise ConfigError(f"the query failed: {error}") from None
 
 
 def _help_lines(name: str, ready: ReadyQuery) -> list[str]:
@@ -146,7 +146,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         description="Query the published warehouse: a ready query by its name, or any SQL (DuckDB's).",
         epilog=f"ready queries:\n{names}\n\nThe lake is COLLISIONS_LAKE; without it, that of the last scripts/demo.",
     )
-    parser.add_argument("query", nargs="?", metavar="NAME | SQL", help="without it, this help")
+    parser.add_argument("query", nargs="?", metavar="NAME | SQL", help="without it, prints this help")
     parser.add_argument(
         "parameters", nargs="*", metavar="PARAMETER=VALUE", help="what the query's $PARAMETER stands for"
     )
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         parser.print_help()
         return 0
     if given.query not in ready and " " not in given.query.strip():
-        logs.log.error("there is no ready query %r; there are: %s", given.query, ", ".join(ready))
+        logs.log.error("there is no ready query %r; choose from: %s", given.query, ", ".join(ready))
         return ConfigError.exit_code
     try:
         parameters = given_parameters(given.parameters)
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     except StageError as error:
         logs.log.error("%s", error)
         return error.exit_code
-    except BrokenPipeError:  # the reader has seen enough, as `head` has
+    except BrokenPipeError:  # the reader has seen enough, like `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

@@ -65,7 +65,7 @@ def record_sources(
     warehouse: duckdb.DuckDBPyConnection, dataset: str, sources: Iterable[Source], rejected: Mapping[str, int]
 ) -> None:
     """meta_sources: what became of a dataset's landed files. `rejected` has the rows that stages after ingest_raw
-    rejected, by source; meta_contents is there.
+    rejected, by source; meta_contents must be filled.
     """
     counts = warehouse.execute(
         "select source, sum(rows)::bigint from meta_contents where dataset = ? group by all", [dataset]

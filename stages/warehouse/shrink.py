@@ -1,4 +1,4 @@
-"""What a new warehouse has lost of the published one."""
+"""What a new warehouse has lost compared with the published one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Loss:
         files = [f"{sum(months.values()):,} of {source} ({_listed(months)})" for source, months in self.files.items()]
         if len(files) > SHOWN_FILES:
             files[SHOWN_FILES:] = [f"and {len(files) - SHOWN_FILES} more files"]
-        return f"{self.dataset}: {self.now:,} rows, {self.before:,} in the published warehouse: {'; '.join(files)}"
+        return f"{self.dataset}: {self.now:,} rows, {self.before:,} in the published warehouse; missing: {'; '.join(files)}"
 
 
 def _listed(months: dict[str, int]) -> str:
@@ -36,8 +36,8 @@ def _listed(months: dict[str, int]) -> str:
 
 
 def losses(built: Path, published: Path, limit: float) -> list[Loss]:
-    """The datasets that have lost more than a share of their rows; raises duckdb.Error where `published` is none of
-    this pipeline's warehouses.
+    """The datasets that have lost more than a share of their rows; raises duckdb.Error where `published` is not
+    one of this pipeline's warehouses.
     """
     with duckdb.connect() as both:
         for name, path in (("built", built), ("published", published)):

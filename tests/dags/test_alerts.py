@@ -136,4 +136,4 @@ def test_a_broken_notification_is_logged_and_changes_nothing(failed, monkeypatch
     failed()
     assert "Could not notify by connection slack_default" in caplog.text
     assert "Could not notify by connection smtp_default" in caplog.text
-    assert "names no recipients" in caplog.text
+    assert "has no recipients" in caplog.text

@@ -71,15 +71,15 @@ def test_level_of_a_line(line, expected):
         (65, AirflowFailException, "exit code 65 (the data breaks its contract)"),
         (78, AirflowFailException, "exit code 78 (wrong settings or arguments)"),
         (70, AirflowFailException, "exit code 70 (a bug in the stage)"),
-        (1, AirflowFailException, "exit code 1 (unknown to the contract)"),
+        (1, AirflowFailException, "exit code 1 (not one of the known codes)"),
     ],
 )
 def test_what_an_exit_code_means(code, kind, words):
     with pytest.raises(AirflowException) as raised:
-        raise_for_exit("ingest_raw", code, ["INFO: read", "ERROR: a.csv line 7: no id", "WARNING: w", "ERROR: mend it"])
+        raise_for_exit("ingest_raw", code, ["INFO: read", "ERROR: a.csv line 7: no id", "WARNING: w", "ERROR: fix it"])
     assert type(raised.value) is kind
     assert words in str(raised.value)
-    assert str(raised.value).endswith("\na.csv line 7: no id\nmend it")
+    assert str(raised.value).endswith("\na.csv line 7: no id\nfix it")
 
 
 def test_a_death_without_an_error_shows_the_last_words():

@@ -34,7 +34,7 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     ),
     "lines above the header": (
         "Motor Vehicle Collisions\n\n" + SOUND,
-        "line 1: is not the header, which is line 3; delete what stands above that",
+        "line 1: is not the header, which is line 3; delete everything above it",
     ),
     "another separator": (
         "CRASH DATE|CRASH TIME|BOROUGH\n1|2|3\n",
@@ -43,11 +43,11 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "another table": ("CITY,STATE,TOTAL\nNew York,NY,3\n", "line 1: not a crashes file: none of its 3 columns (CITY,"),
     "the city's vehicles": (
         "UNIQUE_ID,COLLISION_ID,CRASH_DATE,CRASH_TIME,VEHICLE_ID,STATE_REGISTRATION,VEHICLE_TYPE,VEHICLE_MAKE\n",
-        "line 1: not a crashes file: it looks like the city's Vehicles table (bm4k-52h4); take it out of this folder",
+        "line 1: not a crashes file: it looks like the city's Vehicles table (bm4k-52h4); remove it from this folder",
     ),
     "the city's persons": (
         "unique_id,collision_id,crash_date,crash_time,person_id,person_type,person_injury,vehicle_id,person_age\n",
-        "line 1: not a crashes file: it looks like the city's Persons table (f55k-p6yu); take it out of this folder",
+        "line 1: not a crashes file: it looks like the city's Persons table (f55k-p6yu); remove it from this folder",
     ),
     "column missing": (
         crashes_csv(rows(3), [name for name in COLUMNS if name != "COLLISION_ID"]),
@@ -65,10 +65,10 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "Latin-1": (SOUND.replace("MAIN", "MAÏN", 1).encode("latin-1"), "line 2: is not UTF-8 text"),
     "Latin-1 header": (SOUND.replace("BOROUGH", "BÖROUGH").encode("latin-1"), "line 1: is not UTF-8 text"),
     "UTF-16": (SOUND.encode("utf-16"), "is not CSV: it looks like UTF-16 text"),
-    "NUL bytes in a row": (SOUND.replace("MAIN", "MA\0IN", 1), "line 2: holds NUL bytes"),
-    "NUL bytes at the end": (SOUND + "\0" * 4096, "line 32: holds NUL bytes"),
-    "NUL bytes in the header": (SOUND.replace("BOROUGH", "BORO\0UGH"), "line 1: is not CSV: it holds NUL bytes"),
-    "gzip, cut": (gzip.compress(SOUND.encode())[:-20], "the file is truncated: its gzip data end too soon"),
+    "NUL bytes in a row": (SOUND.replace("MAIN", "MA\0IN", 1), "line 2: contains NUL bytes"),
+    "NUL bytes at the end": (SOUND + "\0" * 4096, "line 32: contains NUL bytes"),
+    "NUL bytes in the header": (SOUND.replace("BOROUGH", "BORO\0UGH"), "line 1: is not CSV: it contains NUL bytes"),
+    "gzip, cut": (gzip.compress(SOUND.encode())[:-20], "the file is truncated: its gzip data is incomplete"),
     "gzip, damaged": (gzip.compress(SOUND.encode())[:-8] + b"x" * 8, "is damaged: its gzip data cannot be unpacked"),
     "gzip of a cut file": (gzip.compress(SOUND[:-20].encode()), "line 31: the file is truncated"),
     "gzip of a PDF": (gzip.compress(b"%PDF-1.7\n"), "is not CSV: it looks like a PDF"),
@@ -84,7 +84,7 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "JSON": ('[{"crash_date": "2024-03-05"}]\n', "is not CSV: it looks like JSON"),
     "a value below no name": (
         SOUND.replace("\n", ",,\n").replace("Sedan,,,,,,", "Sedan,,,,,,x", 3).replace("x", "", 2),
-        "line 4: the column 31 has no name in the header, but holds 'x'; name it or empty it",
+        "line 4: column 31 has no name in the header, but holds 'x'; name it or empty it",
     ),
     "random bytes": (bytes(range(1, 256)) * 100, "line 1: "),
     "one endless line": ("x" * 3_000_000, "line 1: "),
@@ -282,7 +282,7 @@ def test_a_header_and_no_rows_is_a_file_without_rows(folder_lake: Lake) -> None:
     folder_lake.land(HEADER + "\n\n\r\n", "blank.csv")
     log = folder_lake.run()
     for name in ("none", "blank"):
-        assert f"WARNING: landing/crashes/{name}.csv: a header and no rows" in log
+        assert f"WARNING: landing/crashes/{name}.csv: has a header but no rows" in log
     assert folder_lake.one("select count(*) from fct_collisions") == 30
 
 
@@ -419,7 +419,7 @@ def test_more_bad_rows_than_allowed_publish_nothing(folder_lake: Lake, stage: st
         assert done.code == 65
         assert "10 of 1" in done.last
         assert "landing/crashes/bad.csv: 10 of 100 rows quarantined" in done.last
-        assert "This is more than COLLISIONS_MAX_QUARANTINE_RATIO=0.05 of the rows" in done.last
+        assert "That is more than COLLISIONS_MAX_QUARANTINE_RATIO=0.05 of the rows" in done.last
         assert f"quarantine/{stage}/crashes" in done.last
     assert len(folder_lake.quarantined(stage)) == 10
     for name in STAGES[STAGES.index(stage) + 1 :]:
@@ -442,7 +442,7 @@ def test_exactly_as_many_bad_rows_as_allowed_pass(folder_lake: Lake) -> None:
 def test_nothing_landed_is_an_error(lake: Lake) -> None:
     done = lake.stage("ingest_raw")
     assert done.code == 65
-    assert "nothing is landed" in done.last
+    assert "no landed files" in done.last
     assert "landing/crashes" in done.last
 
 
@@ -451,7 +451,7 @@ def test_other_files_in_the_landing_are_left_alone(folder_lake: Lake) -> None:
     for name in ("README.txt", "crashes.csv.part", "crashes.xlsx", "csv", "crashes.gz", "crashes.csv.zip"):
         folder_lake.land(b"\x00", name)
     log = folder_lake.run()
-    assert "WARNING: landing/crashes/README.txt: not a .csv or .csv.gz file; left alone" in log
+    assert "WARNING: landing/crashes/README.txt: not a .csv or .csv.gz file; ignored" in log
     assert folder_lake.one("select count(*) from meta_sources") == 1
 
 

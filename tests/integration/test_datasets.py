@@ -181,7 +181,7 @@ def test_a_stage_does_not_read_what_other_rules_made(folder_lake: Lake, wider: D
     folder_lake.datasets = [wider]
     done = folder_lake.stage("transform_curated")
     assert done.code == 65
-    assert "was made by other rules; run the previous stage again" in done.last
+    assert "was made by another version of the rules; run the previous stage again" in done.last
 
 
 def test_rows_that_differ_from_the_declared_columns_are_not_written(folder_lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""Killed stages, full disks, failing stores, runs that meet: the warehouse stays whole, and a rerun mends the rest."""
+"""Killed stages, full disks, failing stores, concurrent runs: the warehouse stays whole, and a rerun fixes the rest."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_full_disk_is_transient_and_changes_nothing(
         done = lake.stage(stage)
         assert done.code == 75, done.log
         assert "No space left on device" in done.last
-        assert "free some room" in done.last
+        assert "free some space" in done.last
         assert lake.store.read(PUBLISHED) == old
         ballast.unlink()
         assert lake.stage(stage).code == 0
@@ -215,20 +215,20 @@ def test_a_store_that_fails_in_the_middle_is_transient(
     lake.run()
     land(lake, NEW)
     before = lake.contents()
-    for stage, fail, mend in (
+    for stage, fail, fix in (
         ("ingest_raw", server.pause, server.go_on),
         ("transform_clean", server.stop, server.start),
         ("transform_curated", None, None),
         ("model_analytics", server.pause, server.go_on),
     ):
-        if fail and mend:
+        if fail and fix:
             with lake.start(stage) as process:
                 moment(lake, process, "begun")
                 fail()
                 started = time.monotonic()
                 log = process.communicate(timeout=GIVE_UP_SECONDS)[1]
             seconds = time.monotonic() - started
-            mend()
+            fix()
             assert process.returncode == 75, log
             assert seconds < 60
             assert server.endpoint in log.rstrip().rpartition("\n")[2]
@@ -347,7 +347,7 @@ def test_a_newer_file_that_another_run_has_read_is_not_taken_for_the_older(lake:
 
     late = lake.stage("ingest_raw", "--run-id=one", store=WatchedStore(lake.store, "put", "raw/", other, after=True))
     assert late.code == 75
-    assert "landed again, and another run has read it since; run again" in late.last
+    assert "was landed again, and another run has already read it; run again" in late.last
     lake.run("--run-id=one")
     assert lake.one("select count(*) from fct_collisions") == 5
 

@@ -42,7 +42,7 @@ def test_a_scheduled_run_takes_in_a_revision_of_any_age(lake: Lake) -> None:
     others = lake.listing("_runs/", "landing/", "quarantine/", "warehouse/", keys.sources("crashes"))
     lake.land(month(1, injured=2), "revised.csv", LATE)
     log = lake.run(*DAY, "--run-id=daily")
-    assert "ingest_raw crashes: works on 1 months besides: 2024-01" in log
+    assert "ingest_raw crashes: also works on the 1 months of new, changed or removed files: 2024-01" in log
     assert lake.one(INJURED) == 20
     for stage in STAGES[:3]:
         assert months_of(lake, "daily", stage) == {"2024-01"}
@@ -63,7 +63,7 @@ def test_a_scheduled_run_without_news_works_on_its_own_month(lake: Lake) -> None
 def test_what_a_manual_run_leaves_in_landing_the_next_scheduled_one_takes_in(lake: Lake) -> None:
     lake.land(joined(month(1), month(2), month(3)), "quarter.csv", EARLY)
     log = lake.run("--start=2024-02-10", "--end=2024-02-11")
-    assert "quarter.csv: 20 rows of 2024-01 to 2024-03 stay in landing" in log
+    assert "quarter.csv: 20 rows from 2024-01 to 2024-03 stay in landing" in log
     assert lake.ask(STATE) == [("landing/crashes/quarter.csv", 30, 20, 10)]
     lake.run(*DAY, "--run-id=daily")
     assert lake.ask(STATE) == [("landing/crashes/quarter.csv", 30, 0, 30)]
@@ -118,7 +118,7 @@ def test_a_removed_file_takes_its_rows_along_in_all_its_months(lake: Lake) -> No
     lake.wipe("landing/crashes/gone.csv")
     log = lake.run("--start=2024-04-01", "--end=2024-04-02", "--run-id=small")
     assert (
-        "WARNING: landing/crashes/gone.csv: is no longer landed: this run takes out its 5 rows of 2 months,"
+        "WARNING: landing/crashes/gone.csv: is no longer in landing: this run removes its 5 rows in 2 months,"
         " 2024-01 to 2024-02" in log
     )
     assert lake.one("select count(*) from fct_collisions") == 400
@@ -128,7 +128,7 @@ def test_a_removed_file_takes_its_rows_along_in_all_its_months(lake: Lake) -> No
     ]
     assert lake.ask("select rows from meta_rules where rule = 'landed_file_removed' and run_id = 'small'") == [(5,)]
     again = lake.run("--start=2024-04-01", "--end=2024-04-02", "--run-id=again")
-    assert "no longer landed" not in again
+    assert "no longer in landing" not in again
     assert months_of(lake, "again", "transform_clean") == {"2024-04"}
 
 
@@ -164,7 +164,7 @@ def test_a_warehouse_that_shrinks_is_not_published_unless_one_says_so(lake: Lake
     lake.run("--run-id=less", stages=STAGES[:3])
     done = lake.stage("model_analytics", "--run-id=less")
     assert done.code == 65
-    assert "crashes: 94 rows, 100 in the published warehouse: 6 of gone (2024-02: 4, 2024-03: 2)" in done.last
+    assert "crashes: 94 rows, 100 in the published warehouse; missing: 6 of gone (2024-02: 4, 2024-03: 2)" in done.last
     assert "COLLISIONS_MAX_SHRINK_RATIO=0.05" in done.last
     assert "--allow-shrink" in done.last
     assert lake.contents() == before

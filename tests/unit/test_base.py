@@ -226,4 +226,4 @@ def test_a_stage_that_gets_sigterm_logs_it_and_exits_as_killed() -> None:
         with pytest.raises(SystemExit) as ended:
             command_line.stop(signal.SIGTERM, None)
     assert ended.value.code == 128 + signal.SIGTERM
-    assert said.getvalue() == "ERROR: ended by SIGTERM; what was published is unchanged\n"
+    assert said.getvalue() == "ERROR: stopped by SIGTERM; what was published is unchanged\n"

@@ -152,8 +152,8 @@ def test_where_the_streets_may_be_crossed_the_file_is_refused(
         header_of(columns, date)
     told = str(refused.value)
     assert told.startswith(
-        f"x, line 1: is of the {form} form by its column names, of the {other} form by {evidence}, and the two mean"
-        " different columns by "
+        f"x, line 1: has the {form} form judging by its column names, but the {other} form judging by {evidence}, and"
+        " the two mean different columns by "
     )
     assert "land the file as published, or name all columns as the " in told
     assert "portal does (CROSS STREET NAME, OFF STREET NAME …)" in told
@@ -165,7 +165,7 @@ def test_a_dataset_with_crosswise_names_says_how_each_form_writes_dates() -> Non
 
 
 def test_dates_of_both_forms_are_a_doubt() -> None:
-    with pytest.raises(SourceError, match="of the API form by its column names, of the portal form by its dates"):
+    with pytest.raises(SourceError, match="has the API form judging by its column names, but the portal form judging by its dates"):
         header_of(API, *[API_DATE] * 50, PORTAL_DATE)
 
 
@@ -202,7 +202,7 @@ def test_columns_without_a_name_are_called_by_their_number() -> None:
 
 @pytest.mark.parametrize("name", ["_line", "_source", "_extracted_at"])
 def test_a_name_of_the_raw_layers_own_is_refused(name: str) -> None:
-    with pytest.raises(SourceError, match=f"x, line 1: columns have names of the raw layer's own: {name}"):
+    with pytest.raises(SourceError, match=f"x, line 1: columns have names that the raw layer uses itself: {name}"):
         read_header("x", io.BytesIO((",".join([*PORTAL, name]) + "\n").encode()), DATASET)
 
 

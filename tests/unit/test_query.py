@@ -70,16 +70,16 @@ def test_the_help_lists_the_ready_queries_and_their_parameters(capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nope"], "there is no ready query 'nope'; there are: before_after"),
-        (["select * from nowhere"], "the query fails: "),
+        (["nope"], "there is no ready query 'nope'; choose from: before_after"),
+        (["select * from nowhere"], "the query failed: "),
         (
             ["before_after", "corner=A"],
             "before_after needs PARAMETER=VALUE for with (the other street); date (the first",
         ),
-        (["ledger", "date=2024-01-01"], "ledger has no parameter date; it has: none"),
-        (["ledger", "1"], "expected PARAMETER=VALUE, not '1'; SQL must be quoted as one word"),
-        (["select $a", "b=1"], "the query fails: "),
-        (["create table t as select 1"], "the query fails: "),
+        (["ledger", "date=2024-01-01"], "ledger has no parameter date; its parameters: none"),
+        (["ledger", "1"], "expected PARAMETER=VALUE, not '1'; quote SQL as one word"),
+        (["select $a", "b=1"], "the query failed: "),
+        (["create table t as select 1"], "the query failed: "),
     ],
 )
 def test_a_query_that_cannot_be_answered_ends_with_78(

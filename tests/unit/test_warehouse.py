@@ -76,7 +76,7 @@ def test_models_that_refer_to_one_another_are_named(write: Callable[..., Path]) 
         models__facts__a=f"{GRAIN}create table a as select 1 from b",
         models__facts__b=f"{GRAIN}create table b as select 1 from a",
     )
-    with pytest.raises(StageError, match=r"\.sql: models refer to one another in a circle: (a → b → a|b → a → b)"):
+    with pytest.raises(StageError, match=r"\.sql: models refer to one another in a cycle: (a → b → a|b → a → b)"):
         sql_files.models([folder])
 
 
@@ -86,9 +86,9 @@ def test_models_that_refer_to_one_another_are_named(write: Callable[..., Path]) 
         ("models__facts__a", "create table a as select 1", "a.sql: the first line must state the grain"),
         ("models__others__a", GRAIN, "expected in one of the folders staging, facts, dims, views, meta"),
         ("models__a", GRAIN, "nothing reads this file"),
-        ("models__facts__a", f"{GRAIN}create table b as select 1", "expected it to create a"),
-        ("models__facts__a", f"{GRAIN}create temp view a as select 1", "relations in staging are temporary"),
-        ("models__staging__a", f"{GRAIN}create table a as select 1", "relations in staging are temporary"),
+        ("models__facts__a", f"{GRAIN}create table b as select 1", "must create a, as its name says"),
+        ("models__facts__a", f"{GRAIN}create temp view a as select 1", "relations in staging must be temporary"),
+        ("models__staging__a", f"{GRAIN}create table a as select 1", "relations in staging must be temporary"),
     ],
 )
 def test_a_malformed_model_is_named(write: Callable[..., Path], name: str, text: str, message: str) -> None:
@@ -99,7 +99,7 @@ def test_a_malformed_model_is_named(write: Callable[..., Path], name: str, text:
 def test_two_models_of_one_name_are_refused(write: Callable[..., Path]) -> None:
     made = f"{GRAIN}create table a as select 1"
     folder = write(models__facts__a=made, models__dims__a=made)
-    with pytest.raises(StageError, match="makes a already"):
+    with pytest.raises(StageError, match="already makes a"):
         sql_files.models([folder])
 
 
@@ -152,8 +152,8 @@ def test_a_table_without_partitions_has_its_columns_and_no_rows(warehouse: duckd
         ("select 1;", "the head lacks -- Check: …, -- Table: …, -- Severity: …"),
         (HEAD.replace("error", "fatal") + "select 1;", "severity 'fatal' is neither error nor warning"),
         ("select 1;\n" + HEAD, "the head lacks"),
-        (HEAD, "expected one query for the rows that fail, found 0"),
-        (HEAD + "select 1; select 2;", "expected one query for the rows that fail, found 2"),
+        (HEAD, "expected one query that returns the failing rows, found 0"),
+        (HEAD + "select 1; select 2;", "expected one query that returns the failing rows, found 2"),
         (HEAD + "having 1;", r"checks/bad\.sql: its SQL fails: .*having"),
         (HEAD + "drop table t;", "its SQL fails"),
         (HEAD + "select nothing from nowhere;", r"checks/bad\.sql: its SQL fails: .*nowhere"),

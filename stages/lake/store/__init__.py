@@ -58,7 +58,7 @@ class ObjectStore(ABC):
         """Write the object whole and return its ETag.
 
         `expect` is ANY, an ETag (the object must still be that version) or None (there must be no object);
-        raises PreconditionFailed otherwise. Metadata goes with an unconditional put only.
+        raises PreconditionFailed otherwise. Only an unconditional put takes metadata.
         """
 
     @abstractmethod
@@ -71,7 +71,7 @@ class ObjectStore(ABC):
 
 
 def open_store(settings: Settings) -> ObjectStore:
-    """The store that `settings.lake` names; raises StoreDenied where it cannot be used."""
+    """The store that `settings.lake` names; raises ConfigError where it cannot be used."""
     from stages.lake.store.folder import FolderStore
     from stages.lake.store.s3 import S3Store
 

@@ -24,7 +24,7 @@ class FolderStore(ObjectStore):
 
     A new object is written under `.tmp/` and renamed into place. Its ETag is made of inode, size and the times of the
     last change of content and of anything else (`cp -p` sets the former back), so that a listing reads no content; to
-    keep it steady, a put of the same content leaves the object as it is. Metadata lies in a hidden file beside the
+    keep it steady, a put of the same content leaves the object as it is. Metadata is in a hidden file beside the
     object.
     """
 
@@ -35,7 +35,7 @@ class FolderStore(ObjectStore):
         self.tmp = self.root / ".tmp"
         nearest = next(path for path in (self.root, *self.root.parents) if path.exists())
         if not (nearest.is_dir() and os.access(nearest, os.R_OK | os.X_OK)):
-            raise ConfigError(f"COLLISIONS_LAKE {self.root}: is not a folder that can be read")
+            raise ConfigError(f"COLLISIONS_LAKE {self.root}: not a readable folder")
         for leftover in self.tmp.glob("put-*"):  # of a process that was killed while it wrote
             with suppress(FileNotFoundError):  # another process has finished it, or tidies up too
                 if time.time() - leftover.stat().st_mtime > self.STALE_SECONDS:
@@ -109,7 +109,7 @@ class FolderStore(ObjectStore):
                 shutil.copyfile(data, temporary)
             else:
                 temporary.write_bytes(data)
-            if isinstance(data, Path):  # what is published outlives a power cut; a torn partition shows by its ETag
+            if isinstance(data, Path):  # what is published survives a power cut; a torn partition shows in its ETag
                 with temporary.open("rb") as written:
                     os.fsync(written.fileno())
             path.parent.mkdir(parents=True, exist_ok=True)

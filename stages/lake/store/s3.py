@@ -79,7 +79,7 @@ class S3Store(ObjectStore):
                 return
 
     def _ask(self, key: str, call: Callable[[], T]) -> T:
-        """Run `call` and put the client's errors into the pipeline's classes."""
+        """Run `call` and translate the client's errors into the pipeline's classes."""
         import urllib3
         from minio.error import InvalidResponseError, S3Error, ServerError
 
@@ -104,9 +104,7 @@ class S3Store(ObjectStore):
             TimeoutError,
         ) as error:
             cause = re.sub(r"\?X-Amz-\S*", "", str(error))  # a presigned address is a credential
-            raise StoreUnavailable(
-                f"{self.describe(key)}: {self.server} does not answer as it should: {cause}"
-            ) from None
+            raise StoreUnavailable(f"{self.describe(key)}: no valid response from {self.server}: {cause}") from None
 
     @staticmethod
     def _info(key: str, found: Any) -> ObjectInfo:
@@ -181,7 +179,7 @@ class S3Store(ObjectStore):
             if gone or response.status in {409, 412}:
                 raise PreconditionFailed(f"{self.describe(key)}: another run has written it in the meantime; run again")
             if response.status != 200:
-                raise S3Error.fromxml(response)  # `_ask` classes it like any other
+                raise S3Error.fromxml(response)  # `_ask` classifies it like any other
             return response.headers["etag"].strip('"')
 
         if expect == ANY:

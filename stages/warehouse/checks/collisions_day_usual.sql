@@ -1,4 +1,4 @@
--- Check: no day has less than a quarter or more than four times the collisions usual on the 28 days around it
+-- Check: no day has less than a quarter or more than four times the usual number of collisions of the 28 days around it
 -- Table: fct_collisions
 -- Severity: warning
 select date, collisions, usual

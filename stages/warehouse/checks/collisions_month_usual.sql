@@ -1,4 +1,4 @@
--- Check: no month has less than a third or more than three times the collisions usual in the 12 months around it
+-- Check: no month has less than a third or more than three times the usual number of collisions of the 12 months around it
 -- Table: fct_collisions
 -- Severity: warning
 with months as (

@@ -1,4 +1,4 @@
--- Check: no day lacks collisions where at least 20 of the 28 days around it have some, usually 30 or more
+-- Check: no day is without collisions where at least 20 of the 28 days around it have some, and 30 or more are usual
 -- Table: fct_collisions
 -- Severity: warning
 select date, usual

@@ -1,4 +1,4 @@
--- Check: the newest collision is at most 14 days older than the newest file that reaches its month
+-- Check: the newest collision is at most 14 days older than the newest file with collisions of its month
 -- Table: fct_collisions
 -- Severity: warning
 with files as (
@@ -10,7 +10,7 @@ newest as (
     select max(last_date) as newest_collision
     from files
 ),
--- a later extract of older months says nothing of the newest
+-- a later extract of older months says nothing about the newest
 newest_file as (
     select source, extracted_at
     from files, newest

@@ -1,4 +1,4 @@
--- A corner before and after a date: equally many days of each, up to a year.
+-- A corner before and after a date: the same number of days of each, up to a year.
 -- corner: one of its streets, written out: FLATBUSH AVENUE
 -- with: the other street
 -- date: the first day after, YYYY-MM-DD

@@ -1,4 +1,4 @@
--- The contributing factors named most often, with the harm of the collisions that name them (a collision counts once a factor).
+-- The contributing factors named most often, with the harm of the collisions that name them (a collision counts once per factor).
 with named as (
     select distinct collision_id, contributing_factor, factor_group
     from fct_collision_vehicles

@@ -1,4 +1,4 @@
--- Validation: collisions and casualties by month, to hold against the city's own summaries.
+-- Validation: collisions and casualties by month, to compare with the city's own summaries.
 select
     strftime(crash_date, '%Y-%m') as month,
     count(*) as collisions,

@@ -1,4 +1,4 @@
--- The landed files, and what of each is in the warehouse.
+-- The landed files, and how much of each is in the warehouse.
 select
     file, form, rows, in_warehouse, quarantined, left_in_landing,
     rows - in_warehouse - quarantined - left_in_landing as superseded,

@@ -7,9 +7,9 @@ with own_names as (
 )
 select
     location_key, -- derived from the type, the name and the borough, the same in every build; 0: not stated
-    place_type, -- intersection, address, street (which says no more) or coordinates (where no street is stated)
+    place_type, -- intersection, address, street (where nothing more is stated) or coordinates (where no street is stated)
     place, -- its name, such as AVENUE U × FLATBUSH AVENUE; coordinates are rounded to about 10 m
-    borough, -- its borough; NULL where it is not known, or the same name is in several and no collision says in which
+    borough, -- its borough; NULL where it is not known, or where several boroughs have the name and no collision says which
     case place_type
         when 'intersection' then split_part(place, ' × ', 1)
         when 'address' then if(without_number, place, substr(place, position(' ' in place) + 1))

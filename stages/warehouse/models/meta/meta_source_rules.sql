@@ -1,4 +1,4 @@
--- Grain: one row per stage of a run, landed file, column and rule: how many of the file's rows or values it struck.
+-- Grain: one row per stage of a run, landed file, column and rule: how many of the file's rows or values it affected.
 create table meta_source_rules (
     run_id varchar, -- the run
     stage varchar, -- the stage

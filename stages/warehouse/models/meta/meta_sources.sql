@@ -2,7 +2,7 @@
 create table meta_sources (
     dataset varchar, -- the dataset
     file varchar, -- its key in the lake
-    etag varchar, -- the store's mark of its content
+    etag varchar, -- the store's fingerprint of its content
     form varchar, -- the published form that it was read as, and how the file differs from it, if it does
     bytes bigint, -- its size
     rows bigint, -- rows in it, those rejected included
@@ -10,7 +10,7 @@ create table meta_sources (
     left_in_landing bigint, -- rows of months that no run has taken in yet
     in_warehouse bigint, -- rows that the warehouse holds; the others are superseded by newer versions
     extracted_at timestamp, -- its extraction time, which is the version of its records
-    removed_at timestamp, -- when a run found that it is no longer landed; NULL: it is
+    removed_at timestamp, -- when a run found that it is no longer in landing; NULL: it still is
     first_month varchar, -- first month of its rows, YYYY-MM
     last_month varchar, -- last month of its rows, YYYY-MM
     unknown_columns varchar -- columns that the form does not have; they stay in the raw layer

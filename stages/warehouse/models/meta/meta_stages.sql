@@ -8,7 +8,7 @@ create table meta_stages (
     quarantined bigint, -- rows that it rejected
     superseded bigint, -- rows that a newer version replaced
     files bigint, -- objects that it left in the lake
-    bytes bigint, -- their size; NULL for the warehouse, which holds this very row
+    bytes bigint, -- their size; NULL for the warehouse, which contains this row
     started_at timestamp, -- when it began
     seconds double, -- how long it took; model_analytics builds all datasets at once
     image varchar, -- the image that it ran in

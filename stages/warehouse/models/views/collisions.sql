@@ -1,4 +1,4 @@
--- Grain: one row per collision, with what is asked most, so that no join is needed. Counts are NULL where the source leaves them blank.
+-- Grain: one row per collision, with what is asked for most, so that most questions need no join. Counts are NULL where the source leaves them blank.
 create view collisions as
 select
     collision_id, -- the city's number of the collision
@@ -40,7 +40,7 @@ select
     involves_taxi, -- whether a slot names a taxi or a livery car
     involves_motorcycle_or_moped, -- whether a slot names a motorcycle or a moped
     involves_bicycle or cyclists_injured > 0 or cyclists_killed > 0 as involves_cyclist, -- whether a slot names a bicycle, or a cyclist was hurt
-    pedestrians_injured > 0 or pedestrians_killed > 0 as involves_pedestrian, -- whether a pedestrian was hurt; the source does not say of others
+    pedestrians_injured > 0 or pedestrians_killed > 0 as involves_pedestrian, -- whether a pedestrian was hurt; the source does not mention others
     speeding, -- whether a slot names the factor Unsafe Speed
     alcohol -- whether a slot names the factor Alcohol Involvement
 from fct_collisions
