@@ -27,7 +27,7 @@ find_python() { # the first Python that Airflow supports and that can make envir
 
 # Bring .venv to requirements/<name>.txt (ops, airflow or dev), unless it is there already. dev holds all of airflow, and
 # airflow all of ops: the largest that was ever asked for serves all three, and no command takes another's packages away.
-# What is installed is recorded last: an interrupted set-up is taken up again.
+# What is installed is recorded last: an interrupted set-up is resumed.
 make_environment() { # name
   local name=$1 log=$STATE/environment.log python uv
   if [[ $name == ops && -e $VENV/installed-airflow.txt ]]; then name=airflow; fi

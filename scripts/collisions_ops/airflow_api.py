@@ -1,7 +1,7 @@
 """Airflow on the cluster by its REST API: start a run, follow it, read its logs.
 
 A request waits out a restart of Airflow. Following a run ends with the run, or with an error once it
-will not continue: its DAG was paused, the scheduler is gone, or nothing of it has been started for a long time.
+will not continue: its DAG was paused, the scheduler is gone, or none of its tasks has started for a long time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Json = Any  # what Airflow answers
 
 
 class NotNow(OpsError):
-    """Airflow is away, or answers as it does while it starts."""
+    """Airflow is away, or is still starting."""
 
 
 class Airflow:
@@ -82,7 +82,7 @@ class Airflow:
         for attempt in self._tries():
             with attempt:
                 answer = self._request(method, path, body, query)
-                if answer.status_code in {401, 403}:  # expired, or signed with a key of before a rotation
+                if answer.status_code in {401, 403}:  # expired, or signed with a key from before a rotation
                     self._token = ""
                     answer = self._request(method, path, body, query)
                 if answer.status_code == done:
@@ -141,7 +141,7 @@ class Airflow:
         if self.get("")["is_paused"]:
             raise OpsError(
                 f"{DAG} is paused, so no run would start; switch it on in the UI at {self.address}"
-                " (the first scripts/land does)"
+                " (the first scripts/land does that)"
             )
 
     def trigger(self, conf: Mapping[str, Any]) -> str:
@@ -174,7 +174,7 @@ class Airflow:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> str:
-        """Print what the stages of a run say and how its tasks end, until the run has ended; return its state.
+        """Print the stages' log lines and how the run's tasks end, until the run has ended; return its state.
 
         Raises OpsError once the run will not continue.
         """
@@ -208,7 +208,7 @@ class Airflow:
 
 
 class Watch:
-    """Notices that a run will not continue, so that nobody waits for its end for ever."""
+    """Notices when a run will not continue, so that nobody waits for it for ever."""
 
     def __init__(
         self, airflow: Airflow, run_id: str, console: Console, clock: Callable[[], float] = time.monotonic
@@ -240,7 +240,7 @@ class Watch:
         if paused and self._paused_before:  # twice, so that a task that has just been started is seen
             raise OpsError(
                 f"{DAG} was paused, so {self._run_id}, which is {state}, will not continue:"
-                f" switch the DAG on in the UI at {self._airflow.address}, and it goes on by itself"
+                f" switch the DAG on in the UI at {self._airflow.address}, and it continues by itself"
             )
         self._paused_before = paused
 
@@ -268,7 +268,7 @@ class Watch:
                 self._console.print(f"waiting for {others[0]} to end: one run at a time")
         elif now - self._moved > STALL_SECONDS:
             raise OpsError(
-                f"nothing of {self._run_id}, which is {state}, has been started for {now - self._moved:.0f} s:"
+                f"no task of {self._run_id}, which is {state}, has started for {now - self._moved:.0f} s:"
                 " scripts/status shows what runs, kubectl --namespace airflow logs airflow-scheduler-0 the reason"
             )
 
@@ -284,13 +284,13 @@ def _content(answer: httpx.Response, method: str, path: str) -> Json:
 
 
 def shown(entry: Mapping[str, Any]) -> bool:
-    """Is this entry of a task's log worth a line to a person: the stage's own words, and any trouble."""
+    """Is this entry of a task's log worth showing: the stage's own lines, and any trouble."""
     return entry.get("logger") == STAGE_LOGGER or entry.get("level") in {"error", "critical"}
 
 
 def print_entry(console: Console, entry: Mapping[str, Any], indent: int = 0) -> None:
-    """Print one entry of a task's log, its level in front where it is more than information."""
-    name = entry.get("level", "info")  # what Airflow itself says of a log that is not there has none
+    """Print one entry of a task's log, prefixed with its level where that is above INFO."""
+    name = entry.get("level", "info")  # Airflow's own note about a missing log has none
     level = "" if name in {"info", "debug"} else f"{name.upper()}: "
     style = "red" if name in {"error", "critical"} else None
     text = str(entry["event"]).rstrip().replace("\n", "\n" + " " * (indent + 2))

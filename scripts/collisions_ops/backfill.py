@@ -16,7 +16,7 @@ from collisions_ops.settings import DAG
 def backfill(
     airflow: Airflow, console: Console, first: date, last: date, *, dry_run: bool = False, allow_shrink: bool = False
 ) -> int:
-    """Create the backfill of [first, last] and follow its runs; 1 where one failed."""
+    """Create the backfill of [first, last] and follow its runs; returns 1 if one failed."""
     if first > last:
         raise OpsError(f"--from {first} is after --to {last}")
     # Airflow takes points in time; a day's run has its date at 06:00 New York, so between these two midnights of UTC.
@@ -33,7 +33,7 @@ def backfill(
     if dry_run:
         return 0
     if not days:
-        raise OpsError("nothing to do: those days are running now, or not over yet")
+        raise OpsError("nothing to do: these days are running now, or are not over yet")
     airflow.require_unpaused()
     await_earlier(airflow, console)
     airflow.send("POST", "/api/v2/backfills", scope)
@@ -58,7 +58,7 @@ def await_earlier(
 ) -> None:
     """Wait for an earlier backfill: Airflow allows one at a time, and notices only twice a minute that one has ended.
 
-    Raises OpsError where that one is paused, or no run has been on for a long time.
+    Raises OpsError if that one is paused, or no run has been active for a long time.
     """
     said, moved = False, clock()
     while earlier := [b for b in airflow.get("/api/v2/backfills", dag_id=DAG)["backfills"] if not b["completed_at"]]:
@@ -68,10 +68,10 @@ def await_earlier(
             console.print(f"waiting for {name} to end")
             said = True
         if earlier[0].get("is_paused"):
-            raise OpsError(f"{name} is paused, so it does not end: {see}")
+            raise OpsError(f"{name} is paused, so it will not end: {see}")
         airflow.require_unpaused()
         if airflow.get("dagRuns", state=["running"], limit=1)["dag_runs"]:
             moved = clock()
         elif clock() - moved > STALL_SECONDS:
-            raise OpsError(f"{name} does not end, and no run has been on for {clock() - moved:.0f} s: {see}")
+            raise OpsError(f"{name} does not end, and no run has been active for {clock() - moved:.0f} s: {see}")
         pause(POLL_SECONDS)

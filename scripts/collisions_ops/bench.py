@@ -1,9 +1,9 @@
-"""scripts/bench: the pipeline on the full history: four stages, one daily run on top, and how soon a stage starts.
+"""scripts/bench: the pipeline on the full history: four stages, one daily run on top, and how fast a stage starts.
 
 The yardstick is DuckDB alone, in one process with two threads: the same CSV to month-partitioned parquet, then to a
 bare star (a fact, a bridge of vehicles, four dimensions), nothing checked. Each round runs the yardstick and the stages
-one after the other, so that both meet the same noise of the machine; the best round of each counts, and the highest
-peak of memory of all. The data and the results stay in .collisions/bench, unless --dir names another folder.
+one after the other, so that both see the same machine noise; the best round of each counts, and the highest peak of
+memory of all rounds. The data and the results stay in .collisions/bench, unless --dir names another folder.
 """
 
 # The standard library only: a child's peak memory begins at its parent's, so the measuring process must stay small.
@@ -130,17 +130,17 @@ print(json.dumps({name: version(name) for name in ("duckdb", "numpy", "pandas", 
 
 
 class Failed(Exception):
-    """A command of the bench failed, or its answer is wrong: nothing measured after it would mean anything."""
+    """A command of the bench failed, or its answer is wrong: further measurements would mean nothing."""
 
 
 def say(message: str) -> None:
-    """Tell how far the bench is."""
+    """Report progress."""
     print(message, file=sys.stderr, flush=True)
 
 
 def measure(arguments: list[str], folder: Path, log: Path, settings: dict[str, str] | None = None) -> dict[str, float]:
     """Run a command to its end: its wall time, and the peak memory of its largest process. Its output goes to `log`."""
-    left_out = ("COLLISIONS_", "PYTHONDONTWRITEBYTECODE")  # without bytecode it is the imports that would be measured
+    left_out = ("COLLISIONS_", "PYTHONDONTWRITEBYTECODE")  # without bytecode, compiling the imports would be measured
     environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     begin = time.perf_counter()
     with log.open("wb") as output:
@@ -322,10 +322,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cluster", action="store_true", help="pods and a daily run on the running cluster, instead")
+    parser.add_argument(
+        "--cluster", action="store_true", help="measure pods and a daily run on the running cluster instead"
+    )
     parser.add_argument("--rows", type=count, default=FULL_HISTORY, help="collisions to generate (%(default)s)")
     parser.add_argument(
-        "--variant", choices=(*VARIANTS, "both"), default="both", help="one CSV, a CSV a year (%(default)s)"
+        "--variant",
+        choices=(*VARIANTS, "both"),
+        default="both",
+        help="one CSV, one CSV per year, or both (%(default)s)",
     )
     parser.add_argument("--repeat", type=count, default=2, help="rounds, of which the best counts (%(default)s)")
     parser.add_argument(

@@ -1,6 +1,6 @@
-"""scripts/bench --cluster: what a stage's pod costs beside the work in it, and how long a daily run takes.
+"""scripts/bench --cluster: what a stage's pod costs on top of the work in it, and how long a daily run takes.
 
-In one and the same run, on the running cluster: bare pods, started and watched with nothing between; a chain of tasks
+In one session, on the running cluster: bare pods, started and watched with nothing between; a chain of tasks
 by a plain KubernetesPodOperator; the same chain by the pipeline's own operator; then whole daily runs of the pipeline.
 Every pod but the last ones' sleeps for a second in the stages' image.
 """

@@ -69,7 +69,7 @@ def as_geojson(found: dict[str, shapely.Geometry]) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Write the file, or say whether it is what would be written."""
     parser = argparse.ArgumentParser(prog="scripts/boroughs", description=__doc__.partition(": ")[2])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the file differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the file differs")
     given = parser.parse_args(arguments)
     text = as_geojson(outlines(published()))
     if not given.check:

@@ -71,7 +71,7 @@ def cluster(context: typer.Context) -> Cluster:
     return Cluster(ops(context).settings, ops(context).shell)
 
 
-ALLOW_SHRINK = "publish although the warehouse has lost many rows, as after files were removed from landing"
+ALLOW_SHRINK = "publish even if the warehouse has lost many rows, e.g. after files were removed from landing"
 
 
 def parse_day(text: str) -> date:
@@ -89,9 +89,10 @@ def parse_day(text: str) -> date:
 def up(context: typer.Context) -> int:
     """Make the cluster, or bring it up to date: kind, images, MinIO, Postgres, Airflow, ports on 127.0.0.1.
 
-    Makes what is missing and leaves alone what is there. Interrupted or failed, it goes on where it stopped.
+    Makes what is missing and leaves alone what is there. After an interruption or a failure it continues where it
+    stopped.
 
-    Settings (environment): KIND_NODE_IMAGE, another node image, e.g. one at hand without a registry; AIRFLOW_CHART, the
+    Settings (environment): KIND_NODE_IMAGE, another node image, e.g. a local one; AIRFLOW_CHART, the
     chart as a folder or .tgz (default: the one in ~/.cache/collisions, then Apache's repository); UI_PORT, MINIO_PORT,
     MINIO_CONSOLE_PORT, other ports than 8080, 9000, 9001.
     """
@@ -114,9 +115,9 @@ def land(
     files: Annotated[list[Path], typer.Argument(metavar="FILE.csv …", help="published CSV files, .csv or .csv.gz")],
     dataset: Annotated[str, typer.Option(metavar="NAME", help="what they are; default: the only dataset")] = "",
 ) -> int:
-    """Put published CSV files into the cluster's landing zone; the first switches the pipeline on.
+    """Put published CSV files into the cluster's landing zone; the first call switches the pipeline on.
 
-    Each keeps its time of modification as its extraction time: that decides which version of a record wins.
+    A file's modification time becomes its extraction time, which decides which version of a record wins.
     """
     from collisions_ops import land as command
 
@@ -133,7 +134,7 @@ def trigger(
     ] = None,
     allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help=ALLOW_SHRINK)] = False,
 ) -> int:
-    """Start a run on the cluster, follow its tasks, print what each stage says and the ledger.
+    """Start a run on the cluster, follow its tasks, print each stage's log and the ledger.
 
     Without dates it covers everything in landing. The exit code is the run's.
     """
@@ -152,8 +153,8 @@ def backfill(
 ) -> int:
     """Run single days again, or for the first time: one run a day, oldest first.
 
-    Airflow's own backfill: a day that has a run is done again. For one wide range scripts/trigger --start --end is
-    quicker.
+    Airflow's own backfill: a day that already has a run is run again. For one wide range scripts/trigger
+    --start --end is quicker.
     """
     from collisions_ops import backfill as command
     from collisions_ops.airflow_api import Airflow
@@ -189,7 +190,7 @@ def logs(
 
 
 def query(ops: Ops, arguments: Sequence[str]) -> int:
-    """Query the published warehouse: its own arguments but for --cluster."""
+    """Query the published warehouse: the query module's own arguments, except --cluster."""
     from collisions_ops import query as command
 
     others = [argument for argument in arguments if argument != "--cluster"]
@@ -229,8 +230,8 @@ def demo(
     scripts/demo [--ui] [--allow-shrink] [FILE.csv ...]
 
     Without files: a generated sample, shaped like the published files with their defects (lake: .collisions/lake). With
-    files: those, as published (lake: .collisions/lake-files; what earlier calls landed there stays). A file's time of
-    modification is kept: it is the extraction time that decides which version of a record wins.
+    files: those, as published (lake: .collisions/lake-files; what earlier calls landed there stays). A file's
+    modification time is kept: it is the extraction time, which decides which version of a record wins.
 
     Another port for the UI: UI_PORT=8081 scripts/demo --ui. The exit code is the run's.
     """

@@ -20,7 +20,7 @@ class Console:
 
     @property
     def interactive(self) -> bool:
-        """Is standard output a terminal, with a person before it?"""
+        """Is standard output a terminal, with a person in front of it?"""
         return self.out.is_terminal
 
     @property
@@ -37,7 +37,7 @@ class Console:
         self.err.print(text, style=style, markup=False, highlight=False, soft_wrap=True, emoji=False)
 
     def error(self, text: str) -> None:
-        """Say on standard error why the command ends."""
+        """Print to standard error why the command ends."""
         self.note(f"error: {text}", style="red")
 
     @contextmanager

@@ -77,10 +77,10 @@ class Demo:
                 check=False,
             )
         if done.returncode != 0:
-            raise OpsError(f"no sample was made; see {log}")
+            raise OpsError(f"could not generate the sample; see {log}")
 
     def run_dag(self, conf: Mapping[str, Any]) -> None:
-        """Run the DAG in one process, without a scheduler; print what the stages say."""
+        """Run the DAG in one process, without a scheduler; print the stages' log lines."""
         log = self.settings.airflow_home / "demo.log"
         command = ["airflow", "dags", "test", DAG, "--conf", json.dumps(conf)]
         with (
@@ -97,7 +97,7 @@ class Demo:
                     level = "" if found[1] == "info" else f"{found[1]}: "
                     self.console.print(f"{self.seconds:3.0f} s    {level}{found[2]}", style="red" if level else None)
         if process.returncode != 0:
-            raise OpsError(f"the run failed. All that Airflow said: {log}; rejected rows: {self.lake}/quarantine/")
+            raise OpsError(f"the run failed. Airflow's whole output: {log}; rejected rows: {self.lake}/quarantine/")
 
     def show_answers(self) -> None:
         """Some ready queries, and where everything is."""
@@ -136,7 +136,7 @@ class Demo:
             while not stopped.wait(1):
                 if any(process.poll() is not None for process in processes):
                     raise OpsError(f"a part of Airflow has ended; see {logs}")
-            self.console.print(f"\nStopping Airflow (a task under way may end, within {STOP_SECONDS} s)")
+            self.console.print(f"\nStopping Airflow (a running task has {STOP_SECONDS} s to finish)")
         return 0
 
     @contextmanager
@@ -182,14 +182,14 @@ class Demo:
         self.console.print(f"\nAirflow's UI   {self.environ['AIRFLOW__API__BASE_URL']}/dags/{DAG}", style="bold")
         self.console.print(f"  user         {user}")
         self.console.print(f"  password     {password}")
-        self.console.print("  run it       by the UI's Trigger, or a backfill from another terminal:")
+        self.console.print("  run it       with Trigger in the UI, or with a backfill from another terminal:")
         self.console.print(f"               {backfill} --max-active-runs 1")
         self.console.print(f"  its logs     {logs} (the first run's, made without a scheduler: demo.log)")
         self.console.print("  stop it      Ctrl-C")
 
 
 def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End the processes with all that they started, what needs others before these; after a while all is killed."""
+    """End the processes and all that they started, dependents first; whatever is left after a while is killed."""
     deadline = time.monotonic() + STOP_SECONDS
     for process in reversed(processes):
         process.terminate()
@@ -204,7 +204,7 @@ def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def kill_group(leader: int) -> bool:
-    """Kill what is left of a process group; whether anything was."""
+    """Kill what is left of a process group; returns whether there was anything."""
     try:
         os.killpg(leader, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -14,7 +14,7 @@ from collisions_ops.settings import AIRFLOW_IMAGE, CLUSTER, STAGES_IMAGE
 
 
 def down(cluster: Cluster, console: Console, yes: bool) -> int:
-    """Delete the cluster and the project's images, end the port-forwards; 1 where the person said no."""
+    """Delete the cluster and the project's images, end the port-forwards; returns 1 if the person said no."""
     shell = cluster.shell
     if not shell.find("kind"):
         raise OpsError("kind is not installed: it is what deletes the cluster")
@@ -23,7 +23,7 @@ def down(cluster: Cluster, console: Console, yes: bool) -> int:
     exists = cluster.exists()
     if exists and not yes:
         if not sys.stdin.isatty():
-            raise OpsError("this deletes the cluster and its data; say scripts/down --yes")
+            raise OpsError("this deletes the cluster and its data; confirm with scripts/down --yes")
         if not typer.confirm(f"Delete cluster {CLUSTER} with all its data?"):
             return 1
     cluster.forwards.stop()
@@ -35,5 +35,5 @@ def down(cluster: Cluster, console: Console, yes: bool) -> int:
     for image in listed.split():
         shell.output("docker", "rmi", image)
     shutil.rmtree(cluster.settings.cluster_state, ignore_errors=True)
-    console.print("Nothing is left of it (base images and the build cache stay).")
+    console.print("Nothing of it is left (base images and the build cache stay).")
     return 0

@@ -39,7 +39,7 @@ def content_tag(shell: Shell, root: Path, paths: tuple[str, ...]) -> str:
     """A tag that names one content: the last commit of these paths, and a hash of what differs from it."""
     tag = shell.output("git", "log", "-1", "--format=%h", "--abbrev=12", "--", *paths, cwd=root).strip()
     if not tag:
-        raise OpsError(f"no commit holds {' '.join(paths)}")
+        raise OpsError(f"no commit contains {' '.join(paths)}")
     if shell.output("git", "status", "--porcelain", "--", *paths, cwd=root):
         listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths)
         names = sorted({name for name in shell.output(*listed, cwd=root).split("\0") if (root / name).is_file()})
@@ -78,7 +78,7 @@ class Build:
             try:
                 code = self._running.wait(RUN_SECONDS)
             except subprocess.TimeoutExpired:
-                raise CommandFailed(f"docker build: did not end within {RUN_SECONDS} s", 124) from None
+                raise CommandFailed(f"docker build: did not finish within {RUN_SECONDS} s", 124) from None
             if code != 0:
                 raise CommandFailed(f"docker build: exit code {code}", code)
             self._next()

@@ -38,11 +38,11 @@ def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]
         raise OpsError(str(error)) from None
     airflow = Airflow.on(cluster)
     if airflow.switch_on():
-        console.print(f"{DAG} is on now: it runs daily, the first time at once; {airflow.address}")
+        console.print(f"{DAG} is now on: it runs daily, starting at once; {airflow.address}")
 
 
 def only_dataset() -> str:
-    """The dataset that files are taken for where nobody says which; raises OpsError where there are several."""
+    """The dataset of files where none is named; raises OpsError where there are several."""
     from stages.datasets import names
 
     first, *others = names()
@@ -57,7 +57,7 @@ def check_files(files: Sequence[Path]) -> None:
         if not (file.is_file() and os.access(file, os.R_OK)):
             raise OpsError(f"no such file, or not readable: {file}")
         if not keys.is_csv(file.name):
-            raise OpsError(f"neither .csv nor .csv.gz by its name: {file}")
+            raise OpsError(f"not a .csv or .csv.gz file: {file}")
     twice = [name for name, count in Counter(file.name for file in files).items() if count > 1]
     if twice:
         raise OpsError(f"two files of the same name would land as one: {', '.join(sorted(twice))}")

@@ -25,7 +25,7 @@ DESCRIPTION = """\
 Generate landing CSVs shaped like New York City's published files: OUT_DIR/<dataset>/*.csv.
 
 A seed and a range of dates always give the same bytes. The quirks of the published files are always there; --defects
-adds rows that break the files' contract. A file's modification time, which the pipeline takes for its extraction time,
+adds rows that break the files' contract. A file's modification time, which the pipeline takes as its extraction time,
 is the morning after the last day that it covers."""
 
 
@@ -137,18 +137,23 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/sample", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="folder for the files; made where missing")
+    parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="folder for the files; created if missing")
     parser.add_argument("--dataset", nargs="+", choices=names, default=names, metavar="NAME", help="default: all")
     parser.add_argument("--demo", action="store_true", help="the demo's files; only --seed and --force apply")
     parser.add_argument("--rows", type=int, default=10_000, help="rows to generate per dataset (%(default)s)")
-    parser.add_argument("--start", type=date.fromisoformat, help="first day (the first published)")
-    parser.add_argument("--end", type=date.fromisoformat, help="day after the last (in the sample's last year)")
+    parser.add_argument("--start", type=date.fromisoformat, help="first day (default: the first published)")
+    parser.add_argument("--end", type=date.fromisoformat, help="day after the last (default: the sample's last)")
     parser.add_argument("--seed", type=int, default=1, help="same seed and options, same bytes (%(default)s)")
     parser.add_argument(
         "--form", choices=tuple(FORMS), default="portal",
         help="the portal's form, its newer form with every field quoted, or the API's (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--split", choices=("none", "year", "day"), default="none", help="files to cut (%(default)s)")
+    parser.add_argument(
+        "--split",
+        choices=("none", "year", "day"),
+        default="none",
+        help="one file, or one per year or day (%(default)s)",
+    )
     parser.add_argument(
         "--defects",
         type=share,
@@ -156,18 +161,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="RATE",
         help=f"share of rows to spoil, or none (none): {', '.join(defects)}",
     )
-    parser.add_argument("--force", action="store_true", help="write even where OUT_DIR holds CSV files already")
+    parser.add_argument("--force", action="store_true", help="write even if OUT_DIR already holds CSV files")
     options = parser.parse_args(arguments)
     if options.rows < 1 or options.seed < 0:
         parser.error("--rows must be at least 1 and --seed at least 0")
     for dataset in registry():
         first = dataset.sample.FIRST_DAY
         if not first <= (options.start or first) < (options.end or dataset.sample.LAST_DAY):
-            parser.error(f"--start {options.start} must lie before --end {options.end} and not before {first}")
+            parser.error(f"--start {options.start} must be before --end {options.end} and not before {first}")
     if options.out_dir.exists() and not options.out_dir.is_dir():
         parser.error(f"{options.out_dir} is not a folder")
     if not options.force and any(options.out_dir.glob("*/*.csv")):
-        parser.error(f"{options.out_dir} holds CSV files already: choose another folder, or --force to overwrite")
+        parser.error(f"{options.out_dir} already holds CSV files: choose another folder, or --force to overwrite")
     return options
 
 

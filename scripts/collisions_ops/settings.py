@@ -1,6 +1,6 @@
 """Every path, port and version, from the environment and the work tree, read once.
 
-STATE is where everything lies that may be deleted at any time; .venv is the one environment. A version stands in one
+STATE holds everything that may be deleted at any time; .venv is the one environment. A version stands in one
 place: here if nothing else declares it, else it is read from the file that does (k8s/*.yaml, dags/Dockerfile).
 """
 
@@ -157,5 +157,5 @@ def remembered_ports(file: Path) -> Ports | None:
 
 def _port(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise OpsError(f"{name} is {text!r}: set it to a port's number")
+        raise OpsError(f"{name} is {text!r}: set it to a port number")
     return int(text)

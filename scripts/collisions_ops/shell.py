@@ -77,7 +77,7 @@ class Shell:
         try:
             code = program.wait(RUN_SECONDS)
         except subprocess.TimeoutExpired:
-            raise CommandFailed(f"{brief(command)}: did not end within {RUN_SECONDS} s", 124) from None
+            raise CommandFailed(f"{brief(command)}: did not finish within {RUN_SECONDS} s", 124) from None
         finally:
             if program.poll() is None:
                 program.kill()

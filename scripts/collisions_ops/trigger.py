@@ -16,9 +16,9 @@ from collisions_ops.settings import DAG
 def trigger(
     cluster: Cluster, console: Console, start: date | None, end: date | None, *, allow_shrink: bool = False
 ) -> int:
-    """Start a run over [start, end), print what each stage says, then the ledger."""
+    """Start a run over [start, end), print each stage's log lines, then the ledger."""
     if start and end and start >= end:
-        raise OpsError(f"no dates in [{start}, {end}): --end is left out")
+        raise OpsError(f"no dates in [{start}, {end}): --end is exclusive")
     airflow = Airflow.on(cluster)
     airflow.require_unpaused()
     conf: dict[str, Any] = {side: str(day) for side, day in (("start", start), ("end", end)) if day}

@@ -1,6 +1,6 @@
 """scripts/up: from nothing to Airflow's UI on a kind cluster, or up to date again.
 
-Each step makes what is missing and leaves alone what is there: after an interruption the next call goes on.
+Each step makes what is missing and leaves alone what is there: after an interruption the next call continues.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOG_LINES = 25  # of a failed step
 
 
 def up(cluster: Cluster, console: Console) -> int:
-    """Bring the cluster up to date with the work tree; 1 where that fails, after saying where to look."""
+    """Bring the cluster up to date with the work tree; returns 1 if that fails, after saying where to look."""
     found = problems(cluster)
     if found:
         console.note("\n".join(f"  {problem}" for problem in found))
@@ -58,7 +58,7 @@ def up(cluster: Cluster, console: Console) -> int:
         return 1
     finally:
         build.stop()
-    console.print(f"{console.seconds:5.0f} s   in all\n")
+    console.print(f"{console.seconds:5.0f} s   in total\n")
     welcome(cluster, console)
     return 0
 
@@ -139,14 +139,14 @@ class Steps:
             raise
 
     def install_airflow(self) -> None:
-        """Install or upgrade the release, unless it is made of the same already; wait for its workloads."""
+        """Install or upgrade the release, unless it is already made of the same; wait for its workloads."""
         helm = ("helm", "--kube-context", CONTEXT)
         made_of = f"{self._release_hash()} {self.images.airflow}"
         deployed = self.shell.attempt(*helm, "--namespace", "airflow", "status", "airflow", "--output", "json").out
         if _is_deployed(deployed, made_of):
             self.note(f"unchanged: {made_of}\n")
         else:
-            # A release that Helm was killed over is none, but would block the next one.
+            # A release left pending by a killed Helm is not installed, but would block the next one.
             pending = "owner=helm,name=airflow,status in (pending-install,pending-upgrade,pending-rollback)"
             self.kubectl("--namespace", "airflow", "delete", "secret", "--ignore-not-found", "--selector", pending)
             # The chart's Jobs cannot be changed, and one of the last release may be there still.
@@ -207,7 +207,7 @@ def say_where_to_look(cluster: Cluster, console: Console) -> None:
             if len(set(ready.split("/"))) > 1:
                 console.note(f"  kubectl --namespace {namespace} describe pod {pod}   # {state}")
         console.note("  kubectl get events --all-namespaces --sort-by .lastTimestamp | tail -n 20")
-    console.note("then run scripts/up again: it goes on from here")
+    console.note("then run scripts/up again: it continues from here")
 
 
 def welcome(cluster: Cluster, console: Console) -> None:
@@ -223,7 +223,7 @@ def welcome(cluster: Cluster, console: Console) -> None:
 
 
 def _login(cluster: Cluster, console: Console, namespace: str, secret: str, *keys: str) -> None:
-    """To a person the words themselves; to a file or a log only the command that shows them."""
+    """On a terminal the login itself; in a file or a log only the command that shows it."""
     if console.interactive:
         values = cluster.secret(namespace, secret)
         text = " ".join(values[key] for key in keys)

@@ -11,9 +11,9 @@ POLL_SECONDS = 0.2
 
 
 def until(condition: Callable[[], object], what: str, seconds: float) -> None:
-    """Wait until `condition` is true; raises OpsError, which says `what` did not happen, after so many seconds."""
+    """Wait until `condition` is true; raises OpsError, which says `what` was awaited, after that many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise OpsError(f"not within {seconds:.0f} s: {what}")
+            raise OpsError(f"timed out after {seconds:.0f} s waiting until {what}")
         time.sleep(POLL_SECONDS)

@@ -225,7 +225,7 @@ def _doubt(
         if all(map(_unmistakable, names[name]))
     ]
     return (
-        f"has the {form} form judging by its column names, but the {rival} form judging by {evidence}, and the two"
+        f"looks like the {form} form by its column names, but like the {rival} form by {evidence}, and the two"
         f" mean different columns by {' and '.join(map(respelled, crossed))}; land the file as published"
         f"{''.join(certain)}"
     )

@@ -64,7 +64,7 @@ def test_help_and_wrong_arguments_make_nothing(tmp_path: Path) -> None:
     assert "scripts/demo [--ui] [--allow-shrink] [FILE.csv ...]" in demo(tmp_path, "--help").stdout
     for arguments, message in (
         (["missing.csv"], "no such file, or not readable: missing.csv"),
-        (["notes.txt"], "neither .csv nor .csv.gz by its name: notes.txt"),
+        (["notes.txt"], "not a .csv or .csv.gz file: notes.txt"),
         (["a.csv", "b/a.csv"], "two files of the same name would land as one: a.csv"),
         (["--fast"], "No such option: --fast; see scripts/demo --help"),
     ):

@@ -432,7 +432,7 @@ def test_a_check_that_is_an_error_publishes_nothing_and_keeps_its_rows(folder_la
 def test_the_oldest_supported_duckdb_opens_the_warehouse(folder_lake: Lake, tmp_path: Path) -> None:
     uv = shutil.which("uv") or str(REPOSITORY / ".collisions/uv/bin/uv")
     if not Path(uv).is_file():
-        pytest.skip("no uv to install an older DuckDB with: scripts/test brings it")
+        pytest.skip("no uv to install an older DuckDB with: scripts/test installs it")
     folder_lake.land(crashes_csv(rows(3)), "a.csv", FIRST)
     folder_lake.run()
     packages = tmp_path / "packages"

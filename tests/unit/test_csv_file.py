@@ -152,7 +152,7 @@ def test_where_the_streets_may_be_crossed_the_file_is_refused(
         header_of(columns, date)
     told = str(refused.value)
     assert told.startswith(
-        f"x, line 1: has the {form} form judging by its column names, but the {other} form judging by {evidence}, and"
+        f"x, line 1: looks like the {form} form by its column names, but like the {other} form by {evidence}, and"
         " the two mean different columns by "
     )
     assert "land the file as published, or name all columns as the " in told
@@ -165,7 +165,7 @@ def test_a_dataset_with_crosswise_names_says_how_each_form_writes_dates() -> Non
 
 
 def test_dates_of_both_forms_are_a_doubt() -> None:
-    with pytest.raises(SourceError, match="has the API form judging by its column names, but the portal form judging by its dates"):
+    with pytest.raises(SourceError, match="the API form by its column names, but like the portal form by its dates"):
         header_of(API, *[API_DATE] * 50, PORTAL_DATE)
 
 
@@ -178,7 +178,7 @@ def test_a_date_of_the_other_form_is_refused_wherever_it_is() -> None:
 
 
 def test_a_stray_quote_hides_no_date() -> None:
-    with pytest.raises(SourceError, match="of the portal form by its dates"):
+    with pytest.raises(SourceError, match="like the portal form by its dates"):
         header_of(API, f'{ISO_DATE},8:15,"QUEENS', PORTAL_DATE)
 
 

@@ -188,7 +188,7 @@ def test_defects_are_drawn_at_the_rate_asked_for(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--rows=0"], "--rows"),
-        (["--start=2024-02-01", "--end=2024-02-01"], "must lie before"),
+        (["--start=2024-02-01", "--end=2024-02-01"], "must be before"),
         (["--start=2001-01-01"], "not before 2012-07-01"),
         (["--defects=2"], "--defects"),
         (["--start=yesterday"], "--start"),

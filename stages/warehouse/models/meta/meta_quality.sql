@@ -1,4 +1,4 @@
--- Grain: one row per check of this build. If an error fails, nothing is published; a warning is only reported.
+-- Grain: one row per check of this build. An error stops publication; a warning is only reported.
 create table meta_quality (
     check_name varchar, -- what must hold
     table_name varchar, -- of which table
