@@ -53,7 +53,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 class Scope(NamedTuple):
-    """What a run takes in, as the stages' command line has it; '' is no limit."""
+    """What a run takes in, as arguments of the stages; '' is no limit."""
 
     start: str
     end: str

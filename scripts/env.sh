@@ -1,6 +1,6 @@
 # Sourced by the scripts: finds Python and makes the environment in .venv.
 # Everything made here lies in .venv/ and .collisions/, and may be deleted at any time. Another place than .collisions/, say
-# for a second runtime beside the first: STATE=/some/folder UI_PORT=8081 scripts/demo --ui
+# for a second runtime next to the first: STATE=/some/folder UI_PORT=8081 scripts/demo --ui
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv

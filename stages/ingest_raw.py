@@ -42,7 +42,7 @@ AHEAD = timedelta(days=1)  # how far a file's clock may be ahead of ours
 
 
 def months_of(dates: pa.ChunkedArray, dataset: Dataset) -> np.ndarray:
-    """Text dates → the month as scope.month_code has it, or -1 where the date cannot be read."""
+    """Text dates → the month as a scope.month_code, or -1 where the date cannot be read."""
     encoded = pc.dictionary_encode(dates.combine_chunks())
     parsed = [dataset.parse_date(text) for text in encoded.dictionary.to_pylist()]
     codes = np.array([month_code(day.isoformat()[:7]) if day else -1 for day in parsed] + [-1], dtype=np.int32)

@@ -22,7 +22,7 @@ SCRIPTS = REPOSITORY / "scripts"
 
 
 def run(*command: str | Path, timeout: float = 900, check: bool = True, stdin: str | None = None) -> str:
-    """A command's output; what it said on failure is the test's message."""
+    """A command's output; on failure it is the test's message."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=REPOSITORY,
@@ -139,7 +139,7 @@ class Cluster:
     # --- pods ---
 
     def pods(self) -> list[dict[str, Any]]:
-        """Every stage pod that is there as Kubernetes has it, the failed ones that are kept included."""
+        """Every stage pod that exists, as Kubernetes reports it, including the failed ones that are kept."""
         pods = self.kubectl("--namespace", "collisions", "get", "pods", "-l", "app=stage", "-o", "json")
         return json.loads(pods)["items"]
 

@@ -1,4 +1,4 @@
-"""What happens when a task has failed for good: its log says so, and mail and Slack do where they are configured."""
+"""What happens when a task has failed for good: it is logged, and sent by mail and Slack where these are configured."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ STAGE_LOG = logging.getLogger(f"{__name__}.stage")  # the stage's own lines, apa
 LINE_ENDS = "\0"  # no stage prints that
 NAMESPACE = "collisions"
 TMP_SIZE = "6Gi"  # the largest landing file and the warehouse while it is built, on the node's disk
-# A stage may be killed at any moment, for each object it writes is one PUT: a pod that must go need not be waited for.
+# A stage may be killed at any moment, because each object it writes is one PUT: no need to wait for a pod that must go.
 GRACE_SECONDS = 2
 # A container's log ends up to a second before its status says so. A status that lags longer: a broken log stream.
 STATUS_LAG_SECONDS = 5
@@ -75,13 +75,13 @@ def cluster_defaults() -> dict[str, Any]:
         "startup_timeout_seconds": 120,
         "startup_check_interval_seconds": 0.2,  # default 5 s; most of a short task would be this wait
         "log_events_on_startup": False,  # reads every event of the namespace at each check
-        "on_finish_action": "delete_succeeded_pod",  # one that failed while nobody watched is to be seen, not replaced
+        "on_finish_action": "delete_succeeded_pod",  # one that failed unwatched is kept to be seen, not replaced
         "deferrable": False,  # a triggerer would cost more than the task process that waits
     }
 
 
 def has_ended(pod: k8s.V1Pod) -> bool:
-    """Whether the pod has ended as a whole, with all that Kubernetes says of it."""
+    """Whether the pod has ended as a whole, with its final status."""
     return pod.status.phase in PodPhase.terminal_states
 
 
@@ -154,7 +154,7 @@ class StagePodManager(PodManager):
             self.log.warning("The watch of pod %s broke off: %s", pod.metadata.name, error)
 
     def read_pod_logs(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        """The log's lines, each with a mark of ours behind it: the provider logs a line only once the next has come.
+        """The log's lines, each followed by a marker of ours: the provider logs a line only once the next has come.
 
         That is how it puts lines of one timestamp together (provider 10.25); no upstream issue is known.
         """
@@ -173,8 +173,8 @@ class PodStageOperator(KubernetesPodOperator):
     Run `python -m stages <arguments>` in a pod and end as the stage did.
 
     A stage's exit code decides whether Airflow tries again. A task that Airflow stopped never counts as done. A failed
-    pod is kept for a look; any other is removed, one that nobody would watch any longer included. A try that finds the
-    running pod of a try whose process died takes it up, so that no stage runs twice at once.
+    pod is kept for inspection; any other is removed, including one that nobody would watch any longer. If the process
+    of an earlier try died, the next try takes over its running pod, so that no stage runs twice at once.
 
     A killed task can be reported as a success: https://github.com/apache/airflow/issues/71202,
     https://github.com/apache/airflow/issues/73006. So whatever the pod did, a killed task raises.
@@ -194,7 +194,7 @@ class PodStageOperator(KubernetesPodOperator):
         return StagePodManager(kube_client=self.client)
 
     def execute_sync(self, context: Context) -> None:
-        """Start the pod or take it up, follow its log to the end, raise unless the stage ended with 0, undisturbed."""
+        """Start the pod or take it over, follow its log to the end, raise unless the stage ended undisturbed with 0."""
         self.pod_request_obj = self.build_pod_request_obj(context)
         self.pod = self.get_or_create_pod(self.pod_request_obj, context)  # from here on, on_kill() deletes it
         name = self.pod.metadata.name
@@ -225,7 +225,7 @@ class PodStageOperator(KubernetesPodOperator):
         return AirflowException(f"{self.task_id}: pod {name} was deleted while it ran, by someone or with its node")
 
     def _fail(self, pod: k8s.V1Pod) -> NoReturn:
-        """Keep the failed pod, log what Kubernetes says of it, raise what its exit means."""
+        """Keep the failed pod, log what Kubernetes reports about it, raise what its exit means."""
         self.patch_already_checked(pod, reraise=False)  # a failed pod is nothing for the next try to take up
         self._read_pod_events(pod, reraise=False)
         name, status = pod.metadata.name, pod.status

@@ -22,7 +22,7 @@ from collisions_ops.settings import DAG, STAGES, remembered_ports
 
 ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}
 UNDER_WAY = {"running", "restarting", "deferred"}
-STAGE_LOGGER = "collisions_operators.pod.stage"  # what the stage itself said, in a task's log
+STAGE_LOGGER = "collisions_operators.pod.stage"  # of the stage's own lines in a task's log
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 120  # how long Airflow may be away, as when a pod is replaced

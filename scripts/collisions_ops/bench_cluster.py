@@ -27,7 +27,7 @@ MAX_RATIO, MAX_DAILY_SECONDS = 1.2, 20.0
 
 WORK = ["python", "-c", "import time; time.sleep(1); print('INFO: done')"]
 
-# Put beside the pipeline's DAG for the time of the measurement. Both chains run pods of the same specification.
+# Put next to the pipeline's DAG during the measurement. Both chains run pods of the same specification.
 BENCH_DAGS = f"""
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import DAG, chain

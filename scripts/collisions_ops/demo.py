@@ -119,10 +119,10 @@ class Demo:
     # --- the UI ------------------------------------------------------------------------------------
 
     def serve_ui(self) -> int:
-        """Keep Airflow's UI and scheduler running until Ctrl-C; raises OpsError where a part of it ends."""
+        """Keep Airflow's UI and scheduler running until Ctrl-C; raises OpsError if a part of it ends."""
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                 signal.signal(number, lambda *_: stopped.set())
         logs = f"{self.settings.airflow_home}/{{{','.join(COMPONENTS)}}}.log"
         with self.components() as processes:

@@ -56,7 +56,7 @@ its rows (`landed_file_removed`); the log warns with their number, and `meta_sou
 that it reads in this run.
 """
 VOCABULARY = """\
-Vehicle types and contributing factors keep the published spelling beside the standard name.
+Vehicle types and contributing factors keep the published spelling next to the standard name.
 
 - `Unmapped`: the vocabulary lacks the spelling. A warning check lists these spellings; add them to
   `stages/datasets/vehicle_types.py` or `vocabulary.py`.

@@ -19,7 +19,7 @@ from collisions_ops.settings import CONTEXT, NODE, Settings, remembered_ports
 from collisions_ops.shell import Shell
 from collisions_ops.wait import until
 
-KEEPER = "keep-forwards"  # the keeper's command, by which it is told from another process of the same number
+KEEPER = "keep-forwards"  # the keeper's command, which tells it apart from another process with the same pid
 PORT_SECONDS = 30
 STOP_SECONDS = 5
 RESTART_SECONDS = 1  # between two forwards: the next pod takes a moment
@@ -56,7 +56,7 @@ class Forwards:
             self.start()
 
     def start(self) -> None:
-        """Start the keeper anew, in the background, on the ports of `settings`."""
+        """Restart the keeper, in the background, on the ports of `settings`."""
         self.stop()
         self.settings.cluster_state.mkdir(parents=True, exist_ok=True)
         self.settings.ports_file.write_text(self.settings.ports.text())

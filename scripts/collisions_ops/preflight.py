@@ -35,7 +35,7 @@ def problems(cluster: Cluster) -> list[str]:
 
 
 def chart_words(settings: Settings) -> list[str]:
-    """How Helm is told which chart: a file or folder at hand, else Apache's repository."""
+    """The words that name the chart to Helm: a local file or folder, else Apache's repository."""
     given, cached = settings.environ.get("AIRFLOW_CHART"), settings.chart_in_cache()
     if given:
         return [given]

@@ -33,7 +33,7 @@ HELM_MINIMUM = (3, 19)  # the chart's own
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports on 127.0.0.1, under the names that the environment and the file of the last choice give them."""
+    """The ports on 127.0.0.1, under the names that the environment and the file of the last choice have them."""
 
     UI_PORT: int = 8080
     MINIO_PORT: int = 9000
@@ -102,7 +102,7 @@ class Settings:
 
     @property
     def forward_log(self) -> Path:
-        """What the port-forwards said."""
+        """What the port-forwards printed."""
         return self.cluster_state / "forward.log"
 
     @property
@@ -140,7 +140,7 @@ class Settings:
         return sorted(set(images))
 
     def chart_in_cache(self) -> Path:
-        """Where the chart is kept, on a machine that is to need no network."""
+        """Where the chart is kept, for a machine without network access."""
         home = self.environ.get("HOME") or "~"
         return Path(home).expanduser() / ".cache" / "collisions" / f"airflow-{CHART_VERSION}.tgz"
 

@@ -64,7 +64,7 @@ class Shell:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def output(self, *command: Word, stdin: str = "", cwd: Path | None = None) -> str:
-        """A program's output; raises CommandFailed with what it said where it fails."""
+        """A program's output; raises CommandFailed with its error output if it fails."""
         done = self.attempt(*command, stdin=stdin, cwd=cwd)
         if not done.ok:
             said = (done.err or done.out).strip()

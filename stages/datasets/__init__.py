@@ -1,4 +1,4 @@
-"""The registry of datasets: one folder each, found by being there. Drivers know a dataset by its entry alone."""
+"""The registry of datasets: one folder each, found by its presence. The stages know a dataset only by its entry."""
 
 from __future__ import annotations
 

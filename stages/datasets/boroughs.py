@@ -27,7 +27,7 @@ class Boroughs:
     """Outlines in degrees, each with its number. Safe to share between threads.
 
     Most points are decided by the cell that they lie in: a grid holds the answer for every cell that no outline
-    crosses. The outlines themselves are asked about the rest, so that the grid changes no answer.
+    crosses. The rest are decided by the outlines themselves, so that the grid changes no answer.
     """
 
     def __init__(self, outlines: Sequence[shapely.Geometry]) -> None:
@@ -77,7 +77,7 @@ class Boroughs:
         return crossed
 
     def _decided(self, crossed: np.ndarray) -> np.ndarray:
-        """Each cell's borough, row by row. In a run of cells that no outline crosses one cell speaks for all."""
+        """Each cell's borough, row by row. In a run of cells that no outline crosses, one cell decides for all."""
         flat, columns = crossed.ravel(), self._shape[1]
         starts = np.union1d(np.flatnonzero(np.diff(flat)) + 1, np.arange(0, flat.size, columns))
         row, column = np.divmod(starts, columns)

@@ -60,9 +60,9 @@ PROVENANCE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule says of some rows, as new values: the rows themselves stay as they are.
+    """What a rule says about some rows, as new values: the rows themselves stay as they are.
 
-    `columns` replace those of the same name; `rejected` marks, by reason, the rows to turn away; `unknown` marks, by
+    `columns` replace those of the same name; `rejected` marks, by reason, the rows to reject; `unknown` marks, by
     reason, the rows whose stated value `columns` leaves unknown.
     """
 
@@ -122,7 +122,7 @@ class Dataset:
     sample.py     what scripts/sample makes of it
 
     `key` is a whole number or text, one per record. `parse_date` reads `date` in every published form. Raise `version`
-    whenever the same landed rows give other rows than before: what older rules made is then made anew.
+    whenever the same landed rows give other rows than before: what older rules made is then remade.
 
     `date_patterns` (form → regular expression) tell the forms apart that name columns crosswise. `other_tables` are
     those of the same publisher that people take for this one: title → columns that only they have.
@@ -142,7 +142,7 @@ class Dataset:
     other_tables: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Hold the entry to what drivers rely on."""
+        """Check what the stages rely on."""
         names = [column.name for column in self.columns]
         wanted = {self.key, self.date}
         problems = [f"columns lack {name}" for name in wanted - set(names)]
@@ -232,7 +232,7 @@ class Dataset:
         shape = [self.schema.to_string(), *(f"{table.name} {table.schema.to_string()}" for table in self.tables)]
         return f"{RAW_FORMAT}.{self.version}.{sha256('|'.join(shape).encode()).hexdigest()[:8]}"
 
-    # --- what its folder holds; read when it is needed, for not every stage needs pandas ---
+    # --- what its folder holds; read when it is needed, because not every stage needs pandas ---
 
     def _module(self, name: str) -> Any:
         return importlib.import_module(f"{self.package}.{name}")

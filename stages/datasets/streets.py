@@ -85,7 +85,7 @@ def _street(text: str) -> str:
 
 
 def addresses(texts: pa.Array) -> pa.Array:
-    """House numbers and streets as published → the number, a blank, and the street's name as `street` has it."""
+    """House numbers and streets as published → the number, a blank, and the street's name as `street` gives it."""
     found = pc.extract_regex(pc.utf8_trim_whitespace(texts), _ADDRESS)
     number, name = (pc.struct_field(found, part) for part in ("number", "street"))
     names = pc.dictionary_encode(pc.coalesce(name, texts))  # far fewer than addresses
@@ -109,7 +109,7 @@ def _ordinal_ending(number: int) -> str:
 
 
 def _written_out(words: list[str], at: int) -> str:
-    """The word there, written out as its place among the others tells."""
+    """The word at this position, written out as its neighbours require."""
     word = words[at]
     following = words[at + 1] if at + 1 < len(words) else ""
     if at == 0:

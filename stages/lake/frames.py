@@ -48,7 +48,7 @@ def matching(text: pd.Series, pattern: str) -> pd.Series:
 
 
 def mask(condition: pd.Series) -> np.ndarray:
-    """A condition for each row as numpy has it; unknown counts as false."""
+    """A condition for each row as a numpy array; unknown counts as false."""
     return condition.fillna(False).to_numpy(dtype=bool)
 
 

@@ -11,7 +11,7 @@ from stages.lake import keys
 from stages.lake.scope import Scope
 from stages.lake.store import ObjectInfo, ObjectStore
 
-# Where a raw row came from: columns beside the published ones → their names from the clean layer on.
+# Where a raw row came from: columns added to the published ones → their names from the clean layer on.
 PROVENANCE = {"_source": "source", "_line": "source_line", "_extracted_at": "extracted_at"}
 RAW_FORMAT = 5  # raise it when the reader makes other rows of the same landed file
 

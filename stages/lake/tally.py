@@ -76,7 +76,7 @@ class Sources:
     def mark(
         self, tally: Tally, column: str, rule: str, marks: np.ndarray, example: Callable[[int], str] | None = None
     ) -> None:
-        """Count the marked rows into a tally, with what `example` says of the first few of each file."""
+        """Count the marked rows into a tally, with an `example` of the first few of each file."""
         if not marks.any():
             return
         for source, count in self.count(marks).items():

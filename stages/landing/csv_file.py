@@ -261,7 +261,7 @@ def _decoded(source: str, block: Block) -> list[str]:
 def _record(lines: list[str], at: int, header: Header) -> tuple[list[str], int, str]:
     """The record that starts at line `at`: its fields, how many lines it takes, and what is wrong with it, if anything.
 
-    Text behind a closing quote belongs to the field, as Arrow has it too, unless a quote was left open before.
+    Text behind a closing quote belongs to the field, as in Arrow, unless a quote was left open before.
     """
     given = lines[at : at + RECORD_LINES]
     width = len(header.columns)

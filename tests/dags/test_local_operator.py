@@ -82,7 +82,7 @@ def test_what_an_exit_code_means(code, kind, words):
     assert str(raised.value).endswith("\na.csv line 7: no id\nfix it")
 
 
-def test_a_death_without_an_error_shows_the_last_words():
+def test_a_death_without_an_error_shows_the_last_lines():
     with pytest.raises(AirflowFailException, match=r"5\n6\nMemoryError"):
         raise_for_exit("ingest_raw", 1, [*map(str, range(7)), "MemoryError"])
 

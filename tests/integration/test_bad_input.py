@@ -446,7 +446,7 @@ def test_nothing_landed_is_an_error(lake: Lake) -> None:
     assert "landing/crashes" in done.last
 
 
-def test_other_files_in_the_landing_are_left_alone(folder_lake: Lake) -> None:
+def test_other_files_in_landing_are_ignored(folder_lake: Lake) -> None:
     folder_lake.land(SOUND, "good.csv")
     for name in ("README.txt", "crashes.csv.part", "crashes.xlsx", "csv", "crashes.gz", "crashes.csv.zip"):
         folder_lake.land(b"\x00", name)

@@ -338,7 +338,7 @@ def test_a_file_that_another_run_ingests_meanwhile_stays(lake: Lake) -> None:
 
 
 def test_a_newer_file_that_another_run_has_read_is_not_taken_for_the_older(lake: Lake) -> None:
-    """The first has read the older content of a file that was landed anew: it must run again."""
+    """The first has read the older content of a file that was landed again: it must run again."""
     lake.land(crashes_csv(rows(3, CRASH_DATE="02/11/2024")), "a.csv")
 
     def other() -> None:
@@ -363,7 +363,7 @@ def test_first_publications_at_once_do_not_write_over_each_other(lake: Lake) -> 
     assert lake.stage("model_analytics").code == 0
 
 
-def test_runs_of_different_months_at_once_are_as_one_after_the_other(
+def test_concurrent_runs_of_different_months_equal_consecutive_ones(
     lake: Lake, undisturbed: dict[str, tuple[int, str]]
 ) -> None:
     land(lake, OLD + NEW)

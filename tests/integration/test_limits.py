@@ -63,7 +63,7 @@ def test_a_file_whose_rows_are_rejected_fails_beside_larger_good_ones(
     assert folder_lake.store.head(keys.WAREHOUSE) is None
 
 
-def test_a_file_of_few_rows_is_only_warned_of(folder_lake: Lake) -> None:
+def test_a_file_with_few_rows_only_gets_a_warning(folder_lake: Lake) -> None:
     folder_lake.land(LARGE, "good.csv", NOW)
     folder_lake.land(crashes_csv(rows(19, COLLISION_ID="x")), "small.csv", NOW)
     log = folder_lake.run()
@@ -106,7 +106,7 @@ def test_a_column_that_becomes_unknown_fails(
     assert "COLLISIONS_MAX_UNKNOWN_RATIO=0.05 of a column's values" in last
 
 
-def test_a_column_of_few_values_is_only_warned_of(folder_lake: Lake) -> None:
+def test_a_column_with_few_values_only_gets_a_warning(folder_lake: Lake) -> None:
     folder_lake.land(crashes_csv(rows(200, ZIP_CODE="") + rows(9, 500, ZIP_CODE="1123")), "a.csv", NOW)
     log = folder_lake.run()
     assert "WARNING: transform_clean crashes: landing/crashes/a.csv: 9 of 9 values of zip_code cannot be read" in log

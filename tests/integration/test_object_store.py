@@ -92,7 +92,7 @@ def test_a_list_has_more_objects_than_a_page(lake: Lake) -> None:
     assert len(store.list("many/")) == 1005
 
 
-def test_what_is_not_there_is_said_to_be_missing(store: ObjectStore) -> None:
+def test_a_missing_object_is_reported(store: ObjectStore) -> None:
     store.put("folder/object", b"")
     for key in ("nothing", "folder", "folder/object/below"):
         assert store.head(key) is None
@@ -190,7 +190,7 @@ def test_a_reader_sees_an_object_whole(store: ObjectStore, tmp_path: Path) -> No
 # --- a folder -------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_cannot_be_one_is_a_wrong_setting(tmp_path: Path) -> None:
+def test_a_lake_that_is_not_a_folder_is_a_wrong_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ConfigError, match="COLLISIONS_LAKE"):
@@ -346,7 +346,7 @@ def test_a_server_whose_network_drops_the_first_packets_is_asked_again_soon(monk
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_server_that_hangs_is_given_up() -> None:
+def test_a_server_that_hangs_times_out() -> None:
     with faulty_server(None) as endpoint, ThreadPoolExecutor(7) as pool:
         for waiting in [pool.submit(call) for call in calls(store_at(endpoint))]:
             with pytest.raises(StoreUnavailable, match="timed out"):

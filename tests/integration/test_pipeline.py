@@ -329,7 +329,7 @@ def test_a_covering_file_of_which_a_row_could_not_be_read_withdraws_nothing(fold
 
 
 def test_rows_outside_the_scope_are_reported(folder_lake: Lake) -> None:
-    """A late report of a day that no daily run looks back to."""
+    """A late report of a day outside the run."""
     folder_lake.land(
         crashes_csv(rows(2, CRASH_DATE="03/05/2024") + rows(1, 3, CRASH_DATE="12/31/2023")), "a.csv", FIRST
     )
@@ -349,7 +349,7 @@ def test_a_covering_file_may_be_empty(folder_lake: Lake) -> None:
     assert folder_lake.ask("select collision_id from fct_collisions") == [(9,)]
 
 
-def test_a_landed_file_that_is_taken_away_takes_its_rows_along(lake: Lake) -> None:
+def test_removing_a_landed_file_removes_its_rows(lake: Lake) -> None:
     lake.land(crashes_csv(rows(3, 1)), "a.csv", FIRST)
     bad = rows(1, CRASH_DATE="") + rows(2, 8, CRASH_DATE="07/05/2023", NUMBER_OF_PERSONS_KILLED="-1")
     lake.land(crashes_csv(rows(3, 2, BOROUGH="BRONX") + bad), "b.csv", LATER)

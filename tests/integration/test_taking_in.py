@@ -111,7 +111,7 @@ def test_clearing_a_finished_run_does_not_hide_that_it_broke_off(lake: Lake) -> 
 # --- a file that is gone ------------------------------------------------------------------------------
 
 
-def test_a_removed_file_takes_its_rows_along_in_all_its_months(lake: Lake) -> None:
+def test_removing_a_file_removes_its_rows_from_all_its_months(lake: Lake) -> None:
     lake.land(joined(*(month(number, 100) for number in range(1, 5))), "most.csv", EARLY)
     lake.land(joined(month(1, 2, first=90001), month(2, 3, first=90101)), "gone.csv", EARLY)
     lake.run()
@@ -155,7 +155,7 @@ def test_a_file_landed_again_after_its_removal_counts_again(lake: Lake) -> None:
     assert lake.ask("select removed_at from meta_sources") == [(None,), (None,)]
 
 
-def test_a_warehouse_that_shrinks_is_not_published_unless_one_says_so(lake: Lake) -> None:
+def test_a_warehouse_that_shrinks_is_not_published_unless_allowed(lake: Lake) -> None:
     lake.land(month(1, 94), "kept.csv", EARLY)
     lake.land(joined(month(2, 4), month(3, 2)), "gone.csv", EARLY)
     lake.run()

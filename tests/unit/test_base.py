@@ -70,7 +70,7 @@ S3 = {"COLLISIONS_LAKE": "s3://bucket/lake", "COLLISIONS_S3_ENDPOINT": "localhos
 S3 |= {"COLLISIONS_S3_ACCESS_KEY": "me", "COLLISIONS_S3_SECRET_KEY": "hidden"}
 
 
-def test_settings_are_read_and_the_orchestrators_let_be() -> None:
+def test_settings_are_read_and_the_orchestrators_ignored() -> None:
     others = {
         "COLLISIONS_RUNTIME": "local",
         "COLLISIONS_STAGE_IMAGE": "i",
@@ -185,7 +185,7 @@ def test_sizes_are_readable(count: int, text: str) -> None:
     assert logs.human_bytes(count) == text
 
 
-def test_no_progress_bar_but_on_a_terminal() -> None:
+def test_no_progress_bar_without_a_terminal() -> None:
     with redirect_stderr(io.StringIO()) as log:
         assert list(logs.progress([1, 2], 2, "work")) == [1, 2]
     assert log.getvalue() == ""

@@ -196,7 +196,7 @@ def test_coordinates_do_not_depend_on_other_rows() -> None:
     assert rows_of(together)["latitude"].isna().sum() == 3
 
 
-def test_no_coordinates_are_no_fault() -> None:
+def test_missing_coordinates_are_not_an_error() -> None:
     assert one(latitude=None, longitude=None)["rules"] == {}
 
 

@@ -164,7 +164,7 @@ def test_a_dataset_with_crosswise_names_says_how_each_form_writes_dates() -> Non
         replace(DATASET, date_patterns={"portal": "x", "older portal": "x"})
 
 
-def test_dates_of_both_forms_are_a_doubt() -> None:
+def test_dates_of_both_forms_are_refused() -> None:
     with pytest.raises(SourceError, match="the API form by its column names, but like the portal form by its dates"):
         header_of(API, *[API_DATE] * 50, PORTAL_DATE)
 

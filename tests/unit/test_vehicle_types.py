@@ -200,7 +200,7 @@ def test_a_cut_spelling_that_several_types_begin_with_is_not_guessed() -> None:
 
 
 @pytest.mark.parametrize("name", ["crashes_2022-01.csv", "crashes_api_500.csv", "crashes_quoted_2026_99.csv"])
-def test_hardly_a_spelling_of_a_real_extract_is_unmapped(name: str, extract: Callable[[str], Path]) -> None:
+def test_hardly_any_spelling_of_a_real_extract_is_unmapped(name: str, extract: Callable[[str], Path]) -> None:
     with extract(name).open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     columns = [column for column in rows[0] if "vehicle_type" in column.lower().replace(" ", "_")]

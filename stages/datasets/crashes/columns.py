@@ -159,7 +159,7 @@ COLLISION_VEHICLES = Table(
 )
 
 # The city's tables of the vehicles and persons in the same collisions, and columns that only they have: their files get
-# among those of crashes.
+# mixed up with those of crashes.
 OTHER_TABLES = {
     "the city's Vehicles table (bm4k-52h4)": (
         *("STATE_REGISTRATION", "VEHICLE_TYPE", "VEHICLE_MAKE", "VEHICLE_MODEL", "VEHICLE_YEAR", "TRAVEL_DIRECTION"),

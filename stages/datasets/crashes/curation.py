@@ -69,7 +69,7 @@ def severities(rows: pd.DataFrame) -> pd.Series:
 
 
 def _casualties(rows: pd.DataFrame, harm: str) -> np.ndarray:
-    """The greater of the persons' count and the sum of the parts that are known; NaN where neither tells."""
+    """The greater of the persons' count and the sum of the parts that are known; NaN where neither is known."""
     persons, *parts = (rows[f"{who}_{harm}"].to_numpy(float, na_value=np.nan) for who in ROAD_USERS)
     known: np.ndarray = np.sum([np.nan_to_num(part) for part in parts], axis=0)
     return np.where(known > 0, np.fmax(persons, known), persons)
@@ -116,7 +116,7 @@ def first_two(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def involved(rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Which kinds of vehicle, and which of the factors asked for most, some slot of a collision names."""
+    """Which kinds of vehicle, and which of the most requested factors, any slot of a collision names."""
     return named_in_some_slot(rows, TYPES, VEHICLE_KINDS) | named_in_some_slot(rows, FACTORS, FACTOR_KINDS)
 
 
@@ -151,7 +151,7 @@ def named_slots(rows: pd.DataFrame) -> dict[int, np.ndarray]:
 
 
 def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
-    """Five pairs of columns → one row for each slot that is named. The source says nothing of a sixth vehicle."""
+    """Five pairs of columns → one row for each slot that is named. The source says nothing about a sixth vehicle."""
 
     def gathered(name: str) -> pd.Series:
         columns = {slot: pa.array(rows[name.format(slot)]) for slot in named}
@@ -179,10 +179,10 @@ def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
 
 
 def check_references(collisions: pd.DataFrame, found: pd.DataFrame) -> None:
-    """Raise ContractError where a vehicle has no collision in its month, or a collision is there twice."""
+    """Raise ContractError where a vehicle has no collision in its month, or a collision occurs twice."""
     numbers = record_numbers(collisions, "collision_id")
     if has_repeats(numbers):
-        raise ContractError("clean crashes: a collision is twice in a month; run transform_clean again")
+        raise ContractError("clean crashes: a collision occurs twice in a month; run transform_clean again")
     dangling = ~are_among(record_numbers(found, "collision_id"), numbers)
     if dangling.any():
         raise ContractError(f"curated collision_vehicles: {int(dangling.sum())} rows without a collision")

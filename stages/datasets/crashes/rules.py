@@ -22,7 +22,7 @@ from stages.lake.tally import Blank
 FIRST_DAY = date(2012, 7, 1)  # the earliest collision that the city publishes
 # No extract is older than the data set's first publication; an earlier time is that of a clock that was reset.
 FIRST_PUBLISHED = datetime(2014, 4, 28, tzinfo=UTC)
-MAX_COUNT = 200  # no collision on record comes near it; a larger number is a slip of the keyboard
+MAX_COUNT = 200  # no collision on record comes near it; a larger number is a typing error
 # The city and the waters around it, in degrees WGS84.
 LATITUDES = (40.45, 40.95)
 LONGITUDES = (-74.30, -73.65)
@@ -35,7 +35,7 @@ LONGITUDES = (-74.30, -73.65)
     }
 )
 def identity(rows: pd.DataFrame) -> Verdict:
-    """COLLISION_ID is the key: whole and positive, or the row cannot be told from others."""
+    """COLLISION_ID is the key: whole and positive, or the row cannot be told apart from others."""
     text = rows["collision_id"].str.strip()
     digits = matching(text, r"^[1-9]\d{0,9}$")
     if digits.isna().any():  # perhaps a program has read them as decimal numbers
@@ -153,7 +153,7 @@ def coordinates_in_the_city(rows: pd.DataFrame) -> Verdict:
 def _degrees(text: pd.Series) -> pd.Series:
     try:
         return text.astype("double[pyarrow]")
-    except pa.ArrowInvalid:  # some value is not a number; the others are read as they would be without it
+    except pa.ArrowInvalid:  # some value is not a number; the others are read as usual
         plain = matching(text, r"^-?\d{1,3}(?:\.\d+)?$")  # nearly all, and quick
         odd = per_value(text.where(plain.isna()), _number, pa.float64())
         return plain.astype("double[pyarrow]").fillna(odd)
