@@ -25,7 +25,8 @@ class Loss:
         files = [f"{sum(months.values()):,} of {source} ({_listed(months)})" for source, months in self.files.items()]
         if len(files) > SHOWN_FILES:
             files[SHOWN_FILES:] = [f"and {len(files) - SHOWN_FILES} more files"]
-        return f"{self.dataset}: {self.now:,} rows, {self.before:,} in the published warehouse; missing: {'; '.join(files)}"
+        missing = "; ".join(files)
+        return f"{self.dataset}: {self.now:,} rows, {self.before:,} in the published warehouse; missing: {missing}"
 
 
 def _listed(months: dict[str, int]) -> str:
