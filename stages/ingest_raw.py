@@ -10,24 +10,26 @@ if it takes in what is new, those of every file that has not yet fully reached t
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from stages.datasets.dataset import Dataset
 from stages.datasets.values import DATE_FORMS, is_null_word
 from stages.errors import DataError, SourceError
 from stages.lake import keys
-from stages.lake.job import STAGES, Job, Output, Run
+from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
 from stages.lake.parquet import grouped, to_parquet
+from stages.lake.raw_layer import RawLayer
 from stages.lake.scope import month_code, month_name, spans
 from stages.lake.sources import Source, load_sources, save_sources
 from stages.lake.store import ObjectInfo
@@ -100,13 +102,6 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
                 if job.run.take_in_new or job.touches(month):
                     months[month].append(table)
     _describe(source, header, counts, rejects)
-    outside = {month: count for month, count in source.months.items() if month not in months}
-    if outside:
-        log.warning(
-            "%s: %s rows from %s to %s stay in landing: this run works only on the months of %s; a scheduled run, or"
-            " a run over their dates, takes them in",
-            *(source.key, f"{sum(outside.values()):,}", min(outside), max(outside), job.scope),
-        )
     return months, rejects
 
 
@@ -161,8 +156,8 @@ def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, So
         if source is None or not source.is_of(info) or source.made_by != dataset.made_by:
             pending = source.pending if source else {}
             source = _source(job, name, info, dataset.made_by)
-            source.pending = pending
-        found[name] = source
+            source.pending = dict(pending)
+        found[name] = replace(source, written=dict(source.written), pending=dict(source.pending))
     return found
 
 
@@ -194,32 +189,6 @@ def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
     return Source(name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
 
 
-@dataclass
-class RawLayer:
-    """The raw layer's partitions of a dataset when the job began, by source and month."""
-
-    job: Job
-    held: dict[str, dict[str, ObjectInfo]]
-
-    @classmethod
-    def of(cls, job: Job, dataset: Dataset) -> RawLayer:
-        """Claim the layer and sort what it holds."""
-        job.claim("raw", dataset.name)
-        held: dict[str, dict[str, ObjectInfo]] = defaultdict(dict)
-        for key, info in job.standing.items():
-            month = keys.month_of(key) or ""
-            held[keys.part_of(key)][month] = info
-        return cls(job, held)
-
-    def is_current(self, source: Source) -> bool:
-        """Whether it already holds, as recorded, what the run needs of a landed file."""
-        held = {month: info.etag for month, info in self.held.get(source.name, {}).items()}
-        if self.job.run.take_in_new:
-            return bool(source.form) and held == source.written and not source.left_in_landing
-        wanted = [month for month in source.months if self.job.touches(month)]
-        return bool(source.form) and all(held.get(month, "") == source.written.get(month) for month in wanted)
-
-
 def run(this: Run, datasets: Sequence[Dataset]) -> None:
     """Bring the raw layer up to what is landed.
 
@@ -229,53 +198,43 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
     ready = []
     for dataset, job in jobs.items():
         known, _ = load_sources(job.store, dataset.name)
-        raw = RawLayer.of(job, dataset)
-        ready.append((raw, dataset, known, landed(job, dataset, known)))
+        raw = RawLayer.of(job, known)
+        ready.append((raw, dataset, landed(job, dataset, known)))
     nothing_landed = not any(sources for *_, sources in ready)
-    for raw, dataset, known, sources in ready:
+    for raw, dataset, sources in ready:
         if sources:
-            ingest_dataset(raw, dataset, known, sources)
+            ingest_dataset(raw, dataset, sources)
             continue
         job = raw.job
         landing = job.store.describe(keys.landing(dataset.name))
-        if nothing_landed or known:
+        if nothing_landed or raw.known:
             raise DataError(f"{job.what}: no landed files: {landing} holds no .csv or .csv.gz file; land one there")
         log.info("%s: no landed files in %s", job.what, landing)
         job.finish(Ledger())
 
 
-def ingest_dataset(raw: RawLayer, dataset: Dataset, known: dict[str, Source], sources: dict[str, Source]) -> None:
-    """Bring one dataset's raw layer up to date; `known` is what the record held when landing was listed."""
+def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) -> None:
+    """Bring one dataset's raw layer up to date."""
     job = raw.job
     job.files = {source.name: source.key for source in sources.values()}
     job.meanings = reasons(dataset)
-    removed = removed_sources(raw, known, sources)
-    job.months = pending_months(job, (sources | removed).values() if job.run.take_in_new else removed.values())
-    job.months |= {month for name, months in raw.held.items() if name not in sources for month in months}
-
-    written: dict[str, Output] = {}
-    problems: list[str] = []
-    read: list[Source] = []
-    for source in sources.values():
-        if not raw.is_current(source):
-            try:
-                written |= {output.key: output for output in ingest(job, dataset, source)}
-                read.append(source)
-            except SourceError as error:
-                problems.append(str(error))
-    if problems:
-        raise DataError(
-            f"{job.what}: {len(problems)} of {len(sources)} landed files cannot be read: {'; '.join(problems)}"
-        )
+    removed = removed_sources(raw, sources)
+    everything = sources | removed
+    raw.forget_carried(everything.values())
+    read, written = read_what_is_missing(raw, dataset, sources, removed)
     log.info("%s: %d landed files, %d read, %d unchanged", job.what, len(sources), len(read), len(sources) - len(read))
-    changed = {source.name: changed_months(raw, source) for source in read}
-    if job.run.take_in_new:
-        job.months = job.months.union(*changed.values())
     if job.months:
         log.info(
             "%s: also works on the %d months of new, changed or removed files: %s",
             *(job.what, len(job.months), spans(job.months)),
         )
+    for source in sources.values():
+        if left := source.left_in_landing:
+            log.warning(
+                "%s: %s rows from %s to %s stay in landing: this run works only on the months of %s; a scheduled run,"
+                " or a run over their dates, takes them in",
+                *(source.key, f"{sum(left.values()):,}", min(left), max(left), job.scope),
+            )
 
     concerned = [source for source in sources.values() if any(map(job.touches, source.months)) or not source.months]
     for source in concerned:
@@ -285,56 +244,69 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, known: dict[str, Source], so
     job.replace(output for source in concerned for output in raw_outputs(job, source, written))
     for source in removed.values():
         job.store.delete(keys.quarantine(job.stage, dataset.name, source.name))
-    for source in (*sources.values(), *removed.values()):
-        theirs = changed.get(source.name, set(raw.held.get(source.name, {})) if source.removed_at else set())
-        for month in filter(job.touches, theirs | source.pending.keys()):
-            source.pending[month] = job.run.run_id
-    save_sources(job.store, dataset.name, sources | removed, known)
+    raw.mark(everything.values())
+    save_sources(job.store, dataset.name, everything, raw.known)
     quarantined = sum(sum(source.quarantined.values()) for source in concerned)
     in_scope = sum(count for source in concerned for month, count in source.months.items() if job.touches(month))
     rows_out = sum(output.rows for output in job.outputs)
     job.finish(Ledger(rows_in=in_scope + quarantined, rows_out=rows_out, quarantined=quarantined))
 
 
-def removed_sources(raw: RawLayer, known: dict[str, Source], sources: dict[str, Source]) -> dict[str, Source]:
+def removed_sources(raw: RawLayer, sources: dict[str, Source]) -> dict[str, Source]:
     """The recorded files that are no longer in landing; those gone since the last run are logged."""
     job, removed = raw.job, {}
-    for name in known.keys() - sources.keys():
-        source = known[name]
+    for name in raw.known.keys() - sources.keys():
+        source = raw.known[name]
+        source = replace(source, pending=dict(source.pending))
         if source.removed_at is None:
-            held = {month: rows for month, rows in source.months.items() if month in source.written}
+            held = [source.part(job.dataset, month) for month in raw.before[name]]
+            rows = sum(pq.read_metadata(io.BytesIO(job.store.read(key))).num_rows for key in held)
             log.warning(
                 "%s: is no longer in landing: this run removes its %s rows in %d months%s",
-                *(source.key, f"{sum(held.values()):,}", len(held), f", {spans(held)}" if held else ""),
+                *(source.key, f"{rows:,}", len(held), f", {spans(raw.before[name])}" if held else ""),
             )
-            job.rules["landed_file_removed"] += sum(held.values())
-            source = replace(source, removed_at=job.started_at.isoformat(), pending=dict(source.pending))
-            source.pending |= dict.fromkeys(source.written, job.run.run_id)
-            source.written, source.quarantined = {}, {}
+            job.rules["landed_file_removed"] += rows
+            source = replace(source, removed_at=job.started_at.isoformat(), written={}, quarantined={})
         removed[name] = source
     return removed
 
 
-def pending_months(job: Job, sources: Iterable[Source]) -> set[str]:
-    """The months whose rows no finished run has carried to the warehouse; clears the others."""
+def read_what_is_missing(
+    raw: RawLayer, dataset: Dataset, sources: dict[str, Source], removed: dict[str, Source]
+) -> tuple[list[Source], dict[str, Output]]:
+    """Read the landed files of which the raw layer lacks a month at work; returns these, and what was written by key.
 
-    @cache
-    def finished(run_id: str) -> bool:
-        return job.store.head(keys.manifest(run_id, STAGES[-1], job.dataset)) is not None
-
-    months: set[str] = set()
-    for source in sources:
-        source.pending = {month: run_id for month, run_id in source.pending.items() if not finished(run_id)}
-        months |= source.pending.keys()
-    return months
-
-
-def changed_months(raw: RawLayer, source: Source) -> set[str]:
-    """The months in which the raw layer held other rows of a file before this read, or no longer holds any."""
-    held = {month: info.etag for month, info in raw.held.get(source.name, {}).items()}
-    return {month for month, etag in source.written.items() if held.get(month) != etag} | (
-        held.keys() - source.months.keys()
-    )
+    What one file turns out to hold may put further months to work, of which another file has not been read.
+    """
+    job = raw.job
+    read: dict[str, Source] = {}
+    written: dict[str, Output] = {}
+    problems: list[str] = []
+    job.months = raw.orphans(sources)
+    while True:
+        for source in removed.values():
+            job.months |= raw.affected(source) | source.pending.keys()
+        for source in sources.values():
+            if source.form:
+                job.months |= raw.stale(source)
+            if job.run.take_in_new:
+                job.months |= raw.affected(source) | source.pending.keys() if source.form else source.pending.keys()
+        missing = [source for source in sources.values() if not raw.is_current(source)]
+        for source in missing:
+            try:
+                outputs = ingest(job, dataset, source)
+            except SourceError as error:
+                problems.append(str(error))
+                continue
+            read[source.name] = source
+            written |= {output.key: output for output in outputs}
+            raw.now[source.name] |= {keys.month_of(output.key) or "": output.etag for output in outputs}
+        if problems:
+            raise DataError(
+                f"{job.what}: {len(problems)} of {len(sources)} landed files cannot be read: {'; '.join(problems)}"
+            )
+        if not missing:
+            return list(read.values()), written
 
 
 def raw_outputs(job: Job, source: Source, written: dict[str, Output]) -> Iterator[Output]:
@@ -362,7 +334,7 @@ def ingest(job: Job, dataset: Dataset, source: Source) -> list[Output]:
         return job.put(source.part(dataset.name, month), content, table.num_rows)
 
     outputs = list(progress(parallel(write, sorted(months)), len(months), f"write {source.name}"))
-    source.written = {keys.month_of(output.key) or "": output.etag for output in outputs}
+    source.written |= {keys.month_of(output.key) or "": output.etag for output in outputs}
     key = keys.quarantine(job.stage, dataset.name, source.name)
     if rejects:
         job.store.put(key, to_parquet(quarantine_table(rejects, source.name)))

@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from stages.lake import keys
 from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
 from stages.lake.parquet import made_by, to_parquet
-from stages.lake.scope import whole_months
-from stages.lake.sources import load_sources
+from stages.lake.scope import spans, whole_months
+from stages.lake.sources import Source, carries, load_sources
 from stages.lake.store import ObjectInfo, ObjectStore
 from stages.logs import log, progress
 from stages.parallel import parallel
@@ -131,6 +132,7 @@ def make(
     made = models(folders)
     meta, others = ([model for model in made if (model.kind == "meta") == is_meta] for is_meta in (True, False))
     first = next(iter(jobs.values()))
+    this_run = first.run.run_id
     with open_warehouse(built, scratch) as warehouse:
         build(warehouse, meta)
         record_runs(warehouse, manifests)
@@ -138,7 +140,7 @@ def make(
             files = [Curated(table.name, table.schema, list(tables[table.name].values())) for table in dataset.tables]
             read_curated(warehouse, Versions(dataset.key, dataset.date, files))
             record_contents(warehouse, dataset.name, dataset.tables[0].name, dataset.date)
-            sources, _ = load_sources(first.store, dataset.name)
+            sources = waiting(this_run, dataset.name, load_sources(first.store, dataset.name)[0], manifests)
             record_sources(warehouse, dataset.name, sources.values(), rejected_by_source(first.store, dataset.name))
         build(warehouse, others)
         ledgers = {dataset: ledger_of(warehouse, dataset) for dataset in jobs}
@@ -161,6 +163,31 @@ def ledger_of(warehouse: duckdb.DuckDBPyConnection, dataset: Dataset) -> Ledger:
     row = warehouse.execute(f"select {', '.join(counts)}").fetchone()
     assert row is not None
     return Ledger(rows_in=row[0], rows_out=row[1], superseded=row[2])
+
+
+def waiting(
+    run_id: str, dataset: str, sources: dict[str, Source], manifests: Iterable[dict[str, Any]]
+) -> dict[str, Source]:
+    """The sources, with only those months pending that neither this run nor a finished one has carried on; these are
+    logged, for the warehouse may hold a part of them.
+    """
+    finished = {it["run_id"]: it for it in manifests if (it["stage"], it["dataset"]) == (STAGE, dataset)}
+    found = {}
+    for name, source in sources.items():
+        pending = {
+            month: run
+            for month, run in source.pending.items()
+            if run != run_id and not carries(finished.get(run), month)
+        }
+        for run in sorted(set(pending.values()) - {""}):
+            months = [month for month in pending if pending[month] == run]
+            log.warning(
+                "%s: %s of %s: changed by run %s, which has not finished; the warehouse may hold a part of that. The"
+                " next scheduled run takes it in, as does one over these months",
+                *(STAGE, spans(months), source.key, run),
+            )
+        found[name] = replace(source, pending=pending)
+    return found
 
 
 def rejected_by_source(store: ObjectStore, dataset: str) -> Counter[str]:

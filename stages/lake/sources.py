@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from typing import Any
 
 from stages.errors import PreconditionFailed
 from stages.lake import keys
@@ -58,6 +60,11 @@ class Source:
         return Scope(date.fromisoformat(self.covers_start), date.fromisoformat(self.covers_end))
 
     @property
+    def declares(self) -> tuple[object, ...]:
+        """What decides which records of other files it withdraws: its content, and what it declares to cover."""
+        return (*self.content, self.extracted_at, self.covers_start, self.covers_end, self.made_by, self.removed_at)
+
+    @property
     def content(self) -> tuple[str, str]:
         """What tells one version of a landed file from another."""
         return self.etag, self.last_modified
@@ -70,6 +77,14 @@ class Source:
         """Whether it still describes the landed file."""
         landed = (info.key, info.etag, info.last_modified.isoformat())
         return (self.key, *self.content) == landed and self.removed_at is None
+
+
+def carries(manifest: Mapping[str, Any] | None, month: str) -> bool:
+    """Whether the run of a model_analytics manifest (None: it has not finished) worked on a month."""
+    if manifest is None:
+        return False
+    start, end = (date.fromisoformat(day) if day else None for day in (manifest["start"], manifest["end"]))
+    return Scope(start, end).touches(month) or month in manifest.get("months", [])
 
 
 def load_sources(store: ObjectStore, dataset: str) -> tuple[dict[str, Source], str | None]:

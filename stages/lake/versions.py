@@ -51,8 +51,9 @@ def not_withdrawn(frame: pd.DataFrame, raw: pa.Table, key: str, day: str, coveri
 
 
 def _keys_by_month(months: pa.Array, keys: pa.Array) -> pa.Array:
-    """The keys as text, each with its month."""
-    text = pc.binary_join_element_wise(pc.cast(months, pa.string()), pc.utf8_trim_whitespace(keys), "/")
+    """The keys as text, each with its month; a whole number may be written as a decimal one."""
+    plain = pc.replace_substring_regex(pc.utf8_trim_whitespace(keys), r"\.0+$", "")
+    text = pc.binary_join_element_wise(pc.cast(months, pa.string()), plain, "/")
     return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
 
 

@@ -86,6 +86,7 @@ def record_sources(
                 if source.removed_at
                 else sum(source.quarantined.values()) + rejected.get(source.name, 0),
                 "left_in_landing": 0 if source.removed_at else sum(source.left_in_landing.values()),
+                "unfinished": sum(source.months.get(month, 0) for month in source.pending if month in source.written),
                 "in_warehouse": held.get(source.name, 0),
                 "unknown_columns": ", ".join(source.unknown_columns),
                 "first_month": min(source.months, default=None),

@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from lake import STAGES, Lake, crashes_csv, rows
+from lake import STAGES, Lake, WatchedStore, crashes_csv, failing, rows
 
+from stages.errors import StoreUnavailable
 from stages.lake import keys
 
 EARLY, LATE = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 9, 1, tzinfo=UTC)
@@ -71,19 +72,17 @@ def test_what_a_manual_run_leaves_in_landing_the_next_scheduled_one_takes_in(lak
 
 
 def test_a_file_landed_again_is_taken_in_whole(lake: Lake) -> None:
-    """Months that only its older content had are emptied."""
+    """Months that only its older content had are emptied by any run; the others wait for their dates."""
+    injured = "select month(crash_date), count(*), sum(persons_injured)::int from fct_collisions group by 1 order by 1"
     lake.land(joined(month(1), month(2)), "a.csv", EARLY)
     lake.run()
     lake.land(joined(month(2, injured=1), month(3)), "a.csv", LATE)
-    lake.run("--start=2024-03-01", "--end=2024-04-01")
-    assert lake.ask("select month(crash_date), count(*) from fct_collisions group by all order by all") == [
-        (1, 10), (2, 10), (3, 10),
-    ]  # fmt: skip
-    lake.run(*DAY, "--allow-shrink")
-    counts = (
-        "select month(crash_date), count(*), sum(persons_injured)::int from fct_collisions group by all order by all"
-    )
-    assert lake.ask(counts) == [(2, 10, 10), (3, 10, 0)]
+    for _ in range(2):
+        log = lake.run("--start=2024-03-01", "--end=2024-04-01")
+        assert "a.csv: 10 rows from 2024-02 to 2024-02 stay in landing" in log
+        assert lake.ask(injured) == [(2, 10, 0), (3, 10, 0)]
+    lake.run(*DAY)
+    assert lake.ask(injured) == [(2, 10, 10), (3, 10, 0)]
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
@@ -106,6 +105,69 @@ def test_clearing_a_finished_run_does_not_hide_that_it_broke_off(lake: Lake) -> 
     lake.run(*DAY, "--run-id=one", stages=STAGES[:1])
     lake.run(*DAY, "--run-id=two")
     assert lake.one(INJURED) == 30
+
+
+def test_what_an_ingest_wrote_that_failed_for_another_file_is_taken_in(lake: Lake) -> None:
+    lake.land(month(4), "4.csv", EARLY)
+    lake.run()
+    lake.land(month(3), "3.csv", EARLY)
+    lake.land(month(4, injured=1), "revised.csv", LATE)
+    lake.land("", "bad.csv", LATE)
+    assert lake.stage("ingest_raw", "--start=2024-05-10", "--end=2024-05-11", "--take-in=new").code == 65
+    lake.wipe("landing/crashes/bad.csv")
+    lake.run("--start=2024-05-10", "--end=2024-05-11", "--take-in=new")
+    counts = "select month(crash_date), count(*), sum(persons_injured)::int from fct_collisions group by 1 order by 1"
+    assert lake.ask(counts) == [(3, 10, 0), (4, 10, 10)]
+
+
+def test_a_run_that_dies_before_its_record_is_written_loses_nothing(folder_lake: Lake) -> None:
+    folder_lake.land(joined(month(3), month(4)), "a.csv", EARLY)
+    folder_lake.run()
+    folder_lake.land(month(3, injured=1), "a.csv", LATE)  # April is gone
+    store = WatchedStore(folder_lake.store, "put", keys.sources("crashes"), failing(StoreUnavailable("gone")))
+    assert folder_lake.stage("ingest_raw", *DAY, store=store).code == 75
+    folder_lake.run(*DAY, "--allow-shrink")
+    counts = "select month(crash_date), count(*), sum(persons_injured)::int from fct_collisions group by 1 order by 1"
+    assert folder_lake.ask(counts) == [(3, 10, 10)]
+
+
+def test_a_run_id_used_again_for_other_dates_has_not_carried_the_first(lake: Lake) -> None:
+    lake.land(month(4), "4.csv", EARLY)
+    lake.run()
+    lake.land(month(3), "3.csv", EARLY)
+    lake.run("--start=2024-03-01", "--end=2024-04-01", "--run-id=fix", stages=STAGES[:1])
+    lake.run("--start=2024-04-01", "--end=2024-05-01", "--run-id=fix")
+    lake.run(*DAY)
+    assert lake.one("select count(*) from fct_collisions") == 20
+
+
+def test_rows_that_wait_for_an_unfinished_run_are_reported(lake: Lake) -> None:
+    lake.land(month(4), "4.csv", EARLY)
+    lake.run()
+    lake.land(month(3), "3.csv", EARLY)
+    lake.run(*DAY, "--run-id=broken", stages=STAGES[:2])
+    log = lake.run("--start=2024-04-01", "--end=2024-05-01", "--run-id=other")
+    assert "WARNING: model_analytics: 2024-03 of landing/crashes/3.csv: changed by run broken, which has not" in log
+    assert lake.ask("select rows, unfinished, in_warehouse from meta_sources order by file") == [
+        (10, 10, 0),
+        (10, 0, 10),
+    ]
+
+
+# --- a file that covers dates --------------------------------------------------------------------------
+
+
+def test_a_covering_file_is_taken_in_over_all_that_it_covers(lake: Lake) -> None:
+    lake.land(joined(month(3), month(4)), "all.csv", EARLY)
+    lake.run()
+    lake.land(month(4, first=4000), "cover.csv", LATE, covers=("2024-03-01", "2024-05-01"))
+    lake.run("--start=2024-04-01", "--end=2024-05-01")
+    assert lake.one("select count(*) from fct_collisions") == 20  # March waits for a scheduled run
+    lake.run("--start=2024-05-10", "--end=2024-05-11", "--take-in=new", "--allow-shrink")
+    assert lake.one("select count(*) from fct_collisions") == 10
+    lake.wipe("landing/crashes/cover.csv")
+    lake.run("--start=2024-05-10", "--end=2024-05-11")
+    assert lake.one("select count(*) from fct_collisions") == 20
 
 
 # --- a file that is gone ------------------------------------------------------------------------------

@@ -99,8 +99,11 @@ def test_the_date_lies_between_the_first_published_and_the_extraction(day: str, 
     assert reason(crash_date=day) == expected
 
 
-def test_a_file_of_a_reset_clock_has_no_latest_date() -> None:
+def test_the_dates_of_a_file_of_a_reset_clock_end_today() -> None:
     assert reason(extracted_at=datetime(1980, 1, 1, tzinfo=UTC)) is None
+    assert (
+        reason(extracted_at=datetime(1980, 1, 1, tzinfo=UTC), crash_date="01/05/2099") == "crash_date_after_extraction"
+    )
 
 
 @pytest.mark.parametrize(
@@ -288,6 +291,12 @@ def test_a_covering_source_of_the_same_moment_withdraws_by_name() -> None:
     assert list(rows_of(cleaned(rows, [covering(EXTRACTED)]))["collision_id"]) == [2]
 
 
-def test_a_record_that_the_covering_source_has_broken_is_not_withdrawn() -> None:
-    rows = raw({"source": "a"}, {"source": "cover", "extracted_at": NEWER, "persons_killed": "-1"})
-    assert kept(cleaned(rows, [covering()])) == [("a", 2)]
+@pytest.mark.parametrize("spelling", ["1", " 1", "1.0"])
+def test_a_record_that_the_covering_source_has_broken_is_not_withdrawn(spelling: str) -> None:
+    broken = {"source": "cover", "extracted_at": NEWER, "persons_killed": "-1", "collision_id": spelling}
+    assert kept(cleaned(raw({"source": "a"}, broken), [covering()])) == [("a", 2)]
+
+
+def test_a_covering_source_with_an_unreadable_id_withdraws_nothing() -> None:
+    broken = {"source": "cover", "extracted_at": NEWER, "collision_id": "x"}
+    assert kept(cleaned(raw({"source": "a"}, broken), [covering()])) == [("a", 2)]

@@ -63,9 +63,8 @@ def possible_date(rows: pd.DataFrame) -> Verdict:
     late = np.zeros(len(rows), dtype=bool)
     extracted = pa.array(rows["extracted_at"])
     for moment in pc.unique(extracted).to_pylist():
-        if moment < FIRST_PUBLISHED:
-            continue
-        after = pc.and_(pc.greater(days, (moment + timedelta(days=1)).date()), pc.equal(extracted, moment))
+        latest = moment if moment >= FIRST_PUBLISHED else datetime.now(UTC)  # that much is certain
+        after = pc.and_(pc.greater(days, (latest + timedelta(days=1)).date()), pc.equal(extracted, moment))
         late |= np.asarray(pc.fill_null(after, False))
     return Verdict(
         {"crash_date": dates}, rejected={"crash_date_before_records": early, "crash_date_after_extraction": late}

@@ -1,7 +1,7 @@
 -- The landed files, and how much of each is in the warehouse.
 select
-    file, form, rows, in_warehouse, quarantined, left_in_landing,
-    rows - in_warehouse - quarantined - left_in_landing as superseded,
+    file, form, rows, in_warehouse, quarantined, left_in_landing, unfinished,
+    greatest(0, rows - in_warehouse - quarantined - left_in_landing - unfinished) as superseded,
     extracted_at, first_month, last_month, removed_at
 from meta_sources
 order by extracted_at, file;
