@@ -35,8 +35,8 @@ What a rule did is counted in the log, in the manifest and in `meta_rules`.
 
 **The file is refused** (exit 65; file and line are named): it is empty; is not CSV (archive, HTML, JSON, UTF-16, NUL
 bytes); is not UTF-8; has no header or another table's, lacks a required column, has a duplicate column, one with a name
-that the raw layer uses itself, or an unnamed last column with values; may have either of two forms that name columns
-crosswise; is truncated (ends inside a record or inside its gzip data). All unreadable files are named at once.
+that the raw layer uses itself, or unnamed columns at the end with values; may have either of two forms that name
+columns crosswise; is truncated (ends inside a record or inside its gzip data). All unreadable files are named at once.
 
 **The file is read all the same**, with the published names of its form, where its column names are in another case or
 have `_`, `.` or the like for blanks; it is separated by semicolons or tabs; its lines end in CR; it is gzip-compressed;

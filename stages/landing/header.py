@@ -225,8 +225,8 @@ def _doubt(
         if all(map(_unmistakable, names[name]))
     ]
     return (
-        f"looks like the {form} form by its column names, but like the {rival} form by {evidence}, and the two"
-        f" mean different columns by {' and '.join(map(respelled, crossed))}; land the file as published"
+        f"looks like the {form} form by its column names, but like the {rival} form by {evidence}, and the"
+        f" two forms use {' and '.join(map(respelled, crossed))} for different columns; land the file as published"
         f"{''.join(certain)}"
     )
 

@@ -153,7 +153,7 @@ def test_where_the_streets_may_be_crossed_the_file_is_refused(
     told = str(refused.value)
     assert told.startswith(
         f"x, line 1: looks like the {form} form by its column names, but like the {other} form by {evidence}, and"
-        " the two mean different columns by "
+        " the two forms use "
     )
     assert "land the file as published, or name all columns as the " in told
     assert "portal does (CROSS STREET NAME, OFF STREET NAME …)" in told
