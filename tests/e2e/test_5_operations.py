@@ -48,7 +48,7 @@ def test_a_missing_network_policy_breaks_the_run_and_the_error_says_where(
         cluster.until(lambda: cluster.task(run_id, "ingest_raw")["state"] == "up_for_retry", "a failed try")
         log = cluster.log(run_id, "ingest_raw")
         assert "transient fault" in log
-        assert "minio.collisions.svc.cluster.local:9000 does not answer" in log
+        assert "no valid response from minio.collisions.svc.cluster.local:9000" in log
     finally:
         cluster.kubectl("apply", "-k", str(REPOSITORY / "k8s"))
     assert cluster.finish(run_id) == "success"
