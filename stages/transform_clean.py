@@ -105,9 +105,8 @@ def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transforme
     rejected = rejected_rows(published[bad], first.reason[bad]) if bad.any() else None
     valid = first.rows[~bad] if bad.any() else first.rows
     latest = newest(valid, dataset.key)
-    unreadable = set(published["source"][first.rows[dataset.key].isna().to_numpy(dtype=bool)].unique())
-    sound = [source for source in covering if source.name not in unreadable]  # such a row may be any that seems missing
-    kept = not_withdrawn(latest, raw, dataset.key, dataset.date, sound).reset_index(drop=True)
+    keyless = published.loc[first.rows[dataset.key].isna().to_numpy(dtype=bool), ["source", "month"]]
+    kept = not_withdrawn(latest, raw, dataset.key, dataset.date, covering, keyless=keyless).reset_index(drop=True)
     last = judged(kept, dataset.value_rules)
     files = sources(kept)
     for column in dict.fromkeys(blank.column for blank in dataset.blanks.values()):

@@ -30,10 +30,14 @@ def newest(frame: pd.DataFrame, key: str) -> pd.DataFrame:
     return frame.iloc[np.sort(order[last])]
 
 
-def not_withdrawn(frame: pd.DataFrame, raw: pa.Table, key: str, day: str, covering: Iterable[Source]) -> pd.DataFrame:
+def not_withdrawn(
+    frame: pd.DataFrame, raw: pa.Table, key: str, day: str, covering: Iterable[Source], *, keyless: pd.DataFrame
+) -> pd.DataFrame:
     """Drop older records that a covering file no longer has: it declares that it has every record of its dates.
 
-    `raw` has the same months' raw rows under our names, as text; `day` is the column of the dates.
+    `raw` has the same months' raw rows under our names, as text; `day` is the column of the dates. `keyless` has the
+    source and month of rows whose key cannot be read: each may be any record that seems to be missing from its file in
+    that month, so there the file withdraws nothing.
     """
     for source in covering:
         moment = datetime.fromisoformat(source.extracted_at)
@@ -46,7 +50,8 @@ def not_withdrawn(frame: pd.DataFrame, raw: pa.Table, key: str, day: str, coveri
         older = (frame["extracted_at"] < moment) | ((frame["extracted_at"] == moment) & (frame["source"] < source.name))
         ids = _keys_by_month(pa.array(frame["month"]), pc.cast(pa.array(frame[key]), pa.string()))
         missing = ~np.asarray(pc.is_in(ids, pa.array(has)), dtype=bool)
-        frame = frame[~((covered & older).to_numpy(dtype=bool) & missing)]
+        certain = ~frame["month"].isin(keyless["month"][keyless["source"] == source.name]).to_numpy(dtype=bool)
+        frame = frame[~((covered & older).to_numpy(dtype=bool) & missing & certain)]
     return frame
 
 

@@ -297,6 +297,7 @@ def test_a_record_that_the_covering_source_has_broken_is_not_withdrawn(spelling:
     assert kept(cleaned(raw({"source": "a"}, broken), [covering()])) == [("a", 2)]
 
 
-def test_a_covering_source_with_an_unreadable_id_withdraws_nothing() -> None:
+def test_a_covering_source_with_an_unreadable_id_withdraws_nothing_in_that_month() -> None:
     broken = {"source": "cover", "extracted_at": NEWER, "collision_id": "x"}
     assert kept(cleaned(raw({"source": "a"}, broken), [covering()])) == [("a", 2)]
+    assert kept(cleaned(raw({"source": "a"}, broken | {"month": 24291}), [covering()])) == []
