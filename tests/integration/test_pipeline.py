@@ -373,7 +373,7 @@ def test_a_stated_borough_far_from_its_point_is_a_warning_with_its_rows(folder_l
     far = rows(1, 3, BOROUGH="BROOKLYN") + rows(1, 4, BOROUGH="STATEN ISLAND")
     folder_lake.land(crashes_csv(near + unstated + far), "a.csv", FIRST)
     log = folder_lake.run()
-    assert "WARNING: check fct_collisions: a stated borough lies within 1 km of the coordinates: rows that fail" in log
+    assert "WARNING: check fct_collisions: a stated borough lies within 1 km of the coordinates: failing rows: " in log
     kept = pq.read_table(
         pa.BufferReader(folder_lake.store.read("quarantine/checks/collisions_stated_borough_near.parquet"))
     )
