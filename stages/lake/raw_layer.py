@@ -48,9 +48,9 @@ class RawLayer:
 
     def stale(self, source: Source) -> set[str]:
         """Months that held rows of a file's earlier content and hold none of today's."""
-        return (self.before[source.name].keys() | self._recorded(source).keys() | source.pending.keys()) - (
-            source.months.keys() if source.removed_at is None else set()
-        )
+        begun = {month for month, run in source.pending.items() if run}  # perhaps by a run that emptied them
+        earlier = self.before[source.name].keys() | self._recorded(source).keys() | begun
+        return earlier if source.removed_at else earlier - source.months.keys()
 
     def covered(self, source: Source) -> set[str]:
         """The held months that a file declares to cover, or did, if it is new, changed or removed: there it decides

@@ -161,8 +161,9 @@ def test_a_covering_file_is_taken_in_over_all_that_it_covers(lake: Lake) -> None
     lake.land(joined(month(3), month(4)), "all.csv", EARLY)
     lake.run()
     lake.land(month(4, first=4000), "cover.csv", LATE, covers=("2024-03-01", "2024-05-01"))
-    lake.run("--start=2024-04-01", "--end=2024-05-01")
-    assert lake.one("select count(*) from fct_collisions") == 20  # March waits for a scheduled run
+    for _ in range(2):
+        lake.run("--start=2024-04-01", "--end=2024-05-01")
+        assert lake.one("select count(*) from fct_collisions") == 20  # March waits for a scheduled run
     lake.run("--start=2024-05-10", "--end=2024-05-11", "--take-in=new", "--allow-shrink")
     assert lake.one("select count(*) from fct_collisions") == 10
     lake.wipe("landing/crashes/cover.csv")
