@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -322,11 +323,10 @@ def ingest(job: Job, dataset: Dataset, source: Source) -> list[Output]:
     """Write a landed file's raw partitions of the months to take in, and its quarantine."""
     months, rejects = read_source(job, dataset, source)
     job.tally.of[source.name, ROW] = source.rows
-    job.tally.marked.update({(source.name, ROW, reason): count for reason, count in source.quarantined.items()})
-    for reject in rejects:
-        shown = job.tally.examples.setdefault((source.name, ROW, reject.reason), [])
-        if len(shown) < EXAMPLES:
-            shown.append(f"line {reject.line}: {reject.text[:120]}")
+    for reason, count in source.quarantined.items():
+        examples = islice((reject for reject in rejects if reject.reason == reason), EXAMPLES)
+        job.tally.marked[source.name, ROW, reason] = count
+        job.tally.examples[source.name, ROW, reason] = [f"line {one.line}: {one.text[:120]}" for one in examples]
 
     def write(month: str) -> Output:
         table = raw_partition(months.pop(month), source)

@@ -107,6 +107,19 @@ def test_clearing_a_finished_run_does_not_hide_that_it_broke_off(lake: Lake) -> 
     assert lake.one(INJURED) == 30
 
 
+def test_a_file_read_twice_in_a_run_is_counted_once(folder_lake: Lake) -> None:
+    """March comes to work only when another file turns out to have lost it; 1 row of 30 is rejected, not 2."""
+    folder_lake.land(joined(month(1), month(3)), "a.csv", EARLY)
+    folder_lake.run()
+    folder_lake.land(month(1), "a.csv", LATE)
+    never = crashes_csv(rows(1, 99, CRASH_DATE="never"))
+    folder_lake.land(joined(month(1, 15, first=5000), month(3, 14, first=6000), never), "b.csv", LATE)
+    folder_lake.run("--start=2024-01-01", "--end=2024-02-01", "--run-id=january")
+    assert months_of(folder_lake, "january", "ingest_raw") == {"2024-01", "2024-03"}
+    assert folder_lake.ask("select source, rows from meta_source_rules") == [("b", 1)]
+    assert folder_lake.one("select count(*) from fct_collisions") == 39
+
+
 def test_what_an_ingest_wrote_that_failed_for_another_file_is_taken_in(lake: Lake) -> None:
     lake.land(month(4), "4.csv", EARLY)
     lake.run()
