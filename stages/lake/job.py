@@ -186,7 +186,8 @@ class Job:
         """Record `outputs` as this stage's result for its months, and delete the other partitions claimed for them."""
         self.outputs = sorted(outputs, key=lambda output: output.key)
         for key in self.standing.keys() - {output.key for output in self.outputs}:
-            if self.touches(keys.month_of(key) or ""):
+            now = self.store.head(key) if self.touches(keys.month_of(key) or "") else None
+            if now and now.etag == self.standing[key].etag:  # else another run has written it meanwhile
                 self.store.delete(key)
 
     def check_limits(self, quarantined: int, rows: int, blanks: Mapping[str, Blank] = MappingProxyType({})) -> None:

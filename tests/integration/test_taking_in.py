@@ -10,6 +10,9 @@ from lake import STAGES, Lake, WatchedStore, crashes_csv, failing, rows
 
 from stages.errors import StoreUnavailable
 from stages.lake import keys
+from stages.lake.job import Job, Run
+from stages.lake.scope import Scope
+from stages.settings import Settings
 
 EARLY, LATE = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 9, 1, tzinfo=UTC)
 DAY = ("--start=2024-04-10", "--end=2024-04-11", "--take-in=new")
@@ -267,3 +270,15 @@ def test_a_warehouse_published_without_its_record_is_still_compared(folder_lake:
     folder_lake.run("--run-id=second", stages=STAGES[:3])
     done = folder_lake.stage("model_analytics", "--run-id=second")
     assert (done.code, "50 of gone" in done.last) == (65, True)
+
+
+def test_a_partition_that_another_run_rewrote_is_not_removed(lake: Lake) -> None:
+    settings = Settings.from_environment(lake.environment)
+    store = lake.store
+    for number in (1, 2):
+        store.put(keys.partition("clean", "crashes", f"2024-0{number}"), b"before")
+    job = Job.begin(Run(store, settings, Scope(), "one"), "transform_clean", "crashes")
+    job.claim("clean", "crashes")
+    store.put(keys.partition("clean", "crashes", "2024-02"), b"by another run")
+    job.replace([])
+    assert [info.key for info in store.list("clean/")] == [keys.partition("clean", "crashes", "2024-02")]
