@@ -97,7 +97,7 @@ def test_a_dataset_of_which_nothing_is_landed_has_empty_tables(folder_lake: Lake
     alone.run()
     without = alone.contents()
     folder_lake.datasets = BOTH
-    assert "ingest_raw bridges: nothing is landed in" in folder_lake.run()
+    assert "ingest_raw bridges: no landed files in" in folder_lake.run()
     assert folder_lake.contents() == without | {"fct_inspections": (0, without_rows())}
 
 
