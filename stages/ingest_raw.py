@@ -157,7 +157,7 @@ def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, So
         if source is None or not source.is_of(info) or source.made_by != dataset.made_by:
             pending = source.pending if source else {}
             source = _source(job, name, info, dataset.made_by)
-            source.pending = dict(pending)
+            source.pending = pending
         found[name] = replace(source, written=dict(source.written), pending=dict(source.pending))
     return found
 
@@ -275,9 +275,9 @@ def removed_sources(raw: RawLayer, sources: dict[str, Source]) -> dict[str, Sour
 def read_what_is_missing(
     raw: RawLayer, dataset: Dataset, sources: dict[str, Source], removed: dict[str, Source]
 ) -> tuple[list[Source], dict[str, Output]]:
-    """Read the landed files of which the raw layer lacks a month at work; returns these, and what was written by key.
+    """Read the landed files that the raw layer lacks for this run's months; returns these, and what was written by key.
 
-    What one file turns out to hold may put further months to work, of which another file has not been read.
+    Reading one file may add months for which another has to be read again.
     """
     job = raw.job
     read: dict[str, Source] = {}
@@ -288,10 +288,10 @@ def read_what_is_missing(
         for source in removed.values():
             job.months |= raw.affected(source) | source.pending.keys()
         for source in sources.values():
-            if source.form:
-                job.months |= raw.stale(source)
             if job.run.take_in_new:
-                job.months |= raw.affected(source) | source.pending.keys() if source.form else source.pending.keys()
+                job.months |= source.pending.keys()
+            if source.form:  # it has been read, now or by an earlier run
+                job.months |= raw.affected(source) if job.run.take_in_new else raw.stale(source)
         missing = [source for source in sources.values() if not raw.is_current(source)]
         for source in missing:
             try:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -128,12 +128,10 @@ class Job:
                 f"{self.what}: {self.store.describe(key)} is missing: {stage} has not finished;"
                 f" run {stage} of run {self.run.run_id} again"
             ) from None
-        start, end = (
-            date.fromisoformat(day) if day else None for day in (self.promised["start"], self.promised["end"])
-        )
-        if Scope(start, end) != self.scope:
+        scope = Scope.parse(self.promised["start"], self.promised["end"])
+        if scope != self.scope:
             raise ContractError(
-                f"{self.what}: {stage} of this run had the scope {Scope(start, end)}, not {self.scope};"
+                f"{self.what}: {stage} of this run had the scope {scope}, not {self.scope};"
                 f" run {stage} of run {self.run.run_id} again"
             )
         self.months = set(self.promised["months"])

@@ -39,7 +39,7 @@ class RawLayer:
         return raw
 
     def is_current(self, source: Source) -> bool:
-        """Whether it holds, as recorded, what the run needs of a landed file: all of it, or the months at work."""
+        """Whether it holds, as recorded, what the run needs of a landed file: all of it, or this run's months."""
         held = self.now[source.name]
         wanted = [month for month in source.months if self.job.run.take_in_new or self.job.touches(month)]
         return bool(source.form) and all(
@@ -98,7 +98,7 @@ class RawLayer:
             }
 
     def mark(self, sources: Iterable[Source]) -> None:
-        """Mark the months that wait to be carried on: by this run, or by one that works on them."""
+        """Mark the months whose changes have yet to reach the warehouse: as this run's if it works on them."""
         for source in sources:
             for month in self.affected(source) | source.pending.keys():
                 if self.job.touches(month):

@@ -14,6 +14,11 @@ class Scope:
     start: date | None = None
     end: date | None = None
 
+    @classmethod
+    def parse(cls, start: str | None, end: str | None) -> Scope:
+        """The scope of two ISO dates as records have them; None or nothing is an open end."""
+        return cls(*(date.fromisoformat(day) if day else None for day in (start, end)))
+
     def touches(self, month: str) -> bool:
         """Whether any day of the month (YYYY-MM) lies in the range."""
         return (self.start is None or month >= f"{self.start:%Y-%m}") and (

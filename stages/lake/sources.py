@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from typing import Any
 
 from stages.errors import PreconditionFailed
@@ -57,7 +56,7 @@ class Source:
         """The dates for which it declares to have every record."""
         if not (self.covers_start and self.covers_end):
             return None
-        return Scope(date.fromisoformat(self.covers_start), date.fromisoformat(self.covers_end))
+        return Scope.parse(self.covers_start, self.covers_end)
 
     @property
     def declares(self) -> tuple[object, ...]:
@@ -83,8 +82,7 @@ def carries(manifest: Mapping[str, Any] | None, month: str) -> bool:
     """Whether the run of a model_analytics manifest (None: it has not finished) worked on a month."""
     if manifest is None:
         return False
-    start, end = (date.fromisoformat(day) if day else None for day in (manifest["start"], manifest["end"]))
-    return Scope(start, end).touches(month) or month in manifest.get("months", [])
+    return Scope.parse(manifest["start"], manifest["end"]).touches(month) or month in manifest.get("months", [])
 
 
 def load_sources(store: ObjectStore, dataset: str) -> tuple[dict[str, Source], str | None]:

@@ -81,8 +81,9 @@ class Sources:
             return
         for source, count in self.count(marks).items():
             tally.marked[source, column, rule] += count
-        for source, rows in self.first(marks).items() if example else ():
-            tally.examples[source, column, rule] = [example(row) for row in rows]  # type: ignore[misc]
+        if example:
+            for source, rows in self.first(marks).items():
+                tally.examples[source, column, rule] = [example(row) for row in rows]
 
 
 @dataclass(frozen=True)
