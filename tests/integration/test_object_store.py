@@ -213,6 +213,20 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(folder_lake: Lake, m
     assert folder_lake.store.list("b/") == []
 
 
+def test_files_of_a_linked_folder_are_listed_and_a_loop_of_links_ends(folder_lake: Lake, tmp_path: Path) -> None:
+    """A folder of downloads may be linked into landing; a link to a folder above it adds nothing."""
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    (downloads / "a.csv").write_text("a")
+    root = Path(folder_lake.environment["COLLISIONS_LAKE"])
+    landing = root / "landing"
+    landing.mkdir(parents=True)
+    (landing / "linked").symlink_to(downloads)
+    (downloads / "loop").symlink_to(downloads)
+    (landing / "above").symlink_to(root)
+    assert [info.key for info in folder_lake.store.list("landing/")] == ["landing/linked/a.csv"]
+
+
 def test_a_file_changed_in_place_has_another_etag(folder_lake: Lake) -> None:
     store = folder_lake.store
     before = store.put("landing/crashes/a.csv", b"one")

@@ -56,8 +56,8 @@ class FolderStore(ObjectStore):
     def list(self, prefix: str) -> list[ObjectInfo]:
         folder = self.root / prefix.rpartition("/")[0]
         found = []
-        for parent, folders, files in os.walk(folder, onerror=_raise_unless_gone):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for parent, folders, files in os.walk(folder, onerror=_raise_unless_gone, followlinks=True):
+            folders[:] = [name for name in folders if not (name.startswith(".") or _is_loop(Path(parent, name)))]
             for name in files:
                 path = Path(parent, name)
                 key = path.relative_to(self.root).as_posix()
@@ -149,6 +149,11 @@ def _raise_unless_gone(error: OSError) -> None:
     """A folder that cannot be listed is not an empty one."""
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         raise error
+
+
+def _is_loop(folder: Path) -> bool:
+    """Whether a folder is a link to one that contains it."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _same_content(one: Path, other: Path) -> bool:
