@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
+from collisions_ops.forwards import Forwards
 from collisions_ops.settings import DAG, STAGES, remembered_ports
 
 ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}
@@ -54,10 +56,12 @@ class Airflow:
 
     @classmethod
     def on(cls, cluster: Cluster) -> Airflow:
-        """Airflow on the cluster, by the port-forward of the last scripts/up."""
+        """Airflow on the cluster, by the port-forward of the last scripts/up, which is started where it is missing."""
         ports = remembered_ports(cluster.settings.ports_file)
         if ports is None:
             raise OpsError("there is no cluster; scripts/up makes it")
+        cluster.require()
+        Forwards(replace(cluster.settings, ports=ports), cluster.shell).ensure()
         return cls(f"http://127.0.0.1:{ports.UI_PORT}", lambda: cluster.secret("airflow", "airflow-admin"))
 
     def get(self, path: str, **query: Any) -> Json:

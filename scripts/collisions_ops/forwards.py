@@ -1,16 +1,20 @@
 """Port-forwards on 127.0.0.1, and the process that keeps them.
 
-kubectl's port-forward ends with the pod behind it. A process in the background, the keeper, starts it again until
-scripts/down ends the keeper or the cluster is gone.
+kubectl's port-forward ends with the pod behind it, or lives on without a way to it: it then takes connections and
+resets them for ever (https://github.com/kubernetes/kubectl/issues/686). A process in the background, the keeper, asks
+through each forward again and again, and starts one anew that has ended or no longer answers, until scripts/down ends
+the keeper or the cluster is gone.
 """
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
+import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,7 +26,13 @@ from collisions_ops.wait import until
 KEEPER = "keep-forwards"  # the keeper's command, which tells it apart from another process with the same pid
 PORT_SECONDS = 30
 STOP_SECONDS = 5
-RESTART_SECONDS = 1  # between two forwards: the next pod takes a moment
+RESTART_SECONDS = 0.5  # between two forwards: the next pod takes a moment
+PROBE_SECONDS = 5  # between two probes of a forward that answers
+PROBE_AGAIN_SECONDS = 0.3  # of one that does not
+PROBE_TIMEOUT_SECONDS = 5
+PROBES_FAILED = 3  # in a row: a busy server may let one wait
+LOG_BYTES = 1_000_000
+START_SECONDS = 10  # within which a new forward must have answered
 
 
 @dataclass(frozen=True)
@@ -90,11 +100,9 @@ class Forwards:
         return [line for line in listed if line.split()[0] == str(pid) and "Z" not in line.split()[1]]
 
     def await_port(self, port: int, name: str) -> None:
-        """Wait until something listens on a port of 127.0.0.1; raises OpsError."""
+        """Wait until a forward answers by HTTP; raises OpsError."""
         until(
-            lambda: port_open(port),
-            f"{name} answers on 127.0.0.1:{port} (see {self.settings.forward_log})",
-            PORT_SECONDS,
+            lambda: answers(port), f"{name} answers on 127.0.0.1:{port} (see {self.settings.forward_log})", PORT_SECONDS
         )
 
     def keep(self) -> None:
@@ -102,24 +110,61 @@ class Forwards:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # outlives the terminal
         ports = self.settings.ports
         forwards: list[Callable[[], None]] = [
-            lambda: self._keep_one("airflow", "airflow-api-server", f"{ports.UI_PORT}:8080"),
-            lambda: self._keep_one(
-                "collisions", "minio", f"{ports.MINIO_PORT}:9000", f"{ports.MINIO_CONSOLE_PORT}:9001"
-            ),
+            lambda: self._keep_one("airflow", "airflow-api-server", {ports.UI_PORT: 8080}),
+            lambda: self._keep_one("collisions", "minio", {ports.MINIO_PORT: 9000, ports.MINIO_CONSOLE_PORT: 9001}),
         ]
         threads = [threading.Thread(target=forward, daemon=True) for forward in forwards]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        while any(thread.is_alive() for thread in threads):
+            for thread in threads:
+                thread.join(PROBE_SECONDS)
+            if self.settings.forward_log.stat().st_size > LOG_BYTES:  # kubectl writes a line for each connection
+                os.truncate(self.settings.forward_log, 0)
 
-    def _keep_one(self, namespace: str, service: str, *ports: str) -> None:
+    def _keep_one(self, namespace: str, service: str, ports: dict[int, int]) -> None:
         shell = Shell(self.shell.environ, log=self.settings.forward_log)
         options = ("--context", CONTEXT, "--namespace", namespace, "port-forward", "--address", "127.0.0.1")
+        pairs = [f"{here}:{there}" for here, there in ports.items()]
         pause = threading.Event()
         while shell.attempt("docker", "inspect", NODE).ok:  # the cluster is there, if perhaps stopped
-            shell.start("kubectl", *options, f"service/{service}", *ports).wait()
+            forward = shell.start("kubectl", *options, f"service/{service}", *pairs)
+            try:
+                watch(forward, list(ports))
+            finally:
+                forward.kill()
+                forward.wait()
             pause.wait(RESTART_SECONDS)
+
+
+def answers(port: int, seconds: float = PROBE_TIMEOUT_SECONDS) -> bool:
+    """Does a server answer by HTTP on this port of 127.0.0.1, whatever it says?"""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
+    try:
+        connection.request("HEAD", "/")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def watch(forward: subprocess.Popen[bytes], ports: Sequence[int], probe: Callable[[int], bool] = answers) -> None:
+    """Return once a forward has ended, or no longer answers on one of its ports: it is to be started anew."""
+    failed, answered, waited = 0, False, 0.0
+    while True:
+        if all(probe(port) for port in ports):
+            failed, answered = 0, True
+        else:
+            failed += 1
+        if failed >= PROBES_FAILED and (answered or waited >= START_SECONDS):
+            return
+        seconds = PROBE_AGAIN_SECONDS if failed or not answered else PROBE_SECONDS
+        with suppress(subprocess.TimeoutExpired):
+            forward.wait(seconds)
+            return
+        waited += seconds
 
 
 def port_open(port: int) -> bool:
