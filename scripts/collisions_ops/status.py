@@ -1,32 +1,45 @@
-"""scripts/status: what runs on the cluster, how the last runs ended, which failed pods are kept."""
+"""scripts/status: what runs on the cluster, how the last runs ended, what is stuck, which volumes fill up."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from collisions_ops.airflow_api import Airflow
+from collisions_ops.backfill import how_to_free
 from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
-from collisions_ops.settings import DAG
+from collisions_ops.settings import CONTEXT, DAG
 
 STAGES_NAMESPACE = ("--namespace", "collisions")
 FAILED_PODS = ("pods", "--selector", "app=stage", "--field-selector", "status.phase=Failed")
+QUEUED_MINUTES = 30  # a run waits for the one before it; longer than this, something holds it
+FULL_PERCENT = 85  # of a volume: time to act while everything still works
+
+
+class Volume(NamedTuple):
+    """A volume by where it is mounted."""
+
+    namespace: str
+    pod: str
+    container: str
+    folder: str
+
+
+VOLUMES = (  # what grows
+    Volume("airflow", "airflow-scheduler-0", "scheduler", "/opt/airflow/logs"),
+    Volume("airflow", "postgres-0", "postgres", "/var/lib/postgresql/data"),
+    Volume("collisions", "minio-0", "minio", "/data"),
+)
 
 
 def status(cluster: Cluster, console: Console) -> None:
-    """Print pods, runs, and the failed pods that are kept."""
-    for namespace in ("airflow", "collisions"):
-        for pod in json.loads(cluster.kubectl("--namespace", namespace, "get", "pods", "--output", "json"))["items"]:
-            labels, phase = pod["metadata"].get("labels", {}), pod["status"]["phase"]
-            if "kubernetes_pod_operator" in labels or phase == "Succeeded":
-                continue
-            containers = pod["status"].get("containerStatuses", [])
-            ready = f"{sum(c['ready'] for c in containers)}/{len(containers)}"
-            restarts = sum(c["restartCount"] for c in containers)
-            console.print(
-                f"{namespace:11} {pod['metadata']['name']:44} {phase:9} {ready} ready, {restarts} restarts",
-                style=None if phase == "Running" else "yellow",
-            )
+    """Print pods, volumes, runs, runs that are stuck, and the failed pods that are kept."""
+    names = show_pods(cluster, console)
+    for volume in VOLUMES:
+        if volume.pod in names:
+            show_volume(cluster, console, volume)
     airflow = Airflow.on(cluster)
     dag = airflow.get("")
     switch = "PAUSED" if dag["is_paused"] else "on"
@@ -39,6 +52,7 @@ def status(cluster: Cluster, console: Console) -> None:
             f"  {run['state']:8} {run['dag_run_id']:55} {took:6} {shown}",
             style="red" if run["state"] == "failed" else None,
         )
+    show_stuck(airflow, console, datetime.now(UTC))
     failed = cluster.kubectl(*STAGES_NAMESPACE, "get", *FAILED_PODS, "--output", "name").split()
     if failed:
         console.print(
@@ -46,3 +60,58 @@ def status(cluster: Cluster, console: Console) -> None:
         )
         console.print(f"  kubectl {' '.join([*STAGES_NAMESPACE, 'delete', *FAILED_PODS])}")
         console.print("\n".join(f"  {name}" for name in failed))
+
+
+def show_pods(cluster: Cluster, console: Console) -> set[str]:
+    """Print what runs besides the stages; returns the names of the pods that run."""
+    running = set()
+    for namespace in ("airflow", "collisions"):
+        for pod in json.loads(cluster.kubectl("--namespace", namespace, "get", "pods", "--output", "json"))["items"]:
+            labels, phase = pod["metadata"].get("labels", {}), pod["status"]["phase"]
+            if "kubernetes_pod_operator" in labels or phase == "Succeeded":
+                continue
+            name = pod["metadata"]["name"]
+            containers = pod["status"].get("containerStatuses", [])
+            ready = f"{sum(c['ready'] for c in containers)}/{len(containers)}"
+            restarts = sum(c["restartCount"] for c in containers)
+            console.print(
+                f"{namespace:11} {name:44} {phase:9} {ready} ready, {restarts} restarts",
+                style=None if phase == "Running" else "yellow",
+            )
+            if phase == "Running":
+                running.add(name)
+    return running
+
+
+def show_volume(cluster: Cluster, console: Console, volume: Volume) -> None:
+    """Print how full a volume is: red from FULL_PERCENT on, and "unknown" where it cannot be told."""
+    where = ("--context", CONTEXT, "--namespace", volume.namespace)
+    df = ("exec", volume.pod, "--container", volume.container, "--", "df", "-Pk", volume.folder)
+    done = cluster.shell.attempt("kubectl", *where, *df)
+    percent = percent_used(done.out) if done.ok else None
+    name = f"{volume.namespace:11} {volume.pod} {volume.folder}"
+    if percent is None:
+        reason = (done.err or done.out).strip().partition("\n")[0]
+        console.print(f"{name}: how full it is, is unknown: {reason}", style="yellow")
+        return
+    full = percent >= FULL_PERCENT
+    hint = '; "Common failures" in docs/operations.md says what to do' if full else ""
+    console.print(f"{name}: {percent} % full{hint}", style="red" if full else None)
+
+
+def percent_used(text: str) -> int | None:
+    """How full a file system is, from what `df -P` prints of it; None where it prints something else."""
+    lines = text.splitlines()
+    words = lines[1].split() if len(lines) == 2 else []
+    return int(words[4].removesuffix("%")) if len(words) >= 6 and words[4].removesuffix("%").isdigit() else None
+
+
+def show_stuck(airflow: Airflow, console: Console, now: datetime) -> None:
+    """Name the runs that have been queued for longer than QUEUED_MINUTES, and how to free each."""
+    for run in airflow.get("dagRuns", state=["queued"], limit=50)["dag_runs"]:
+        since = run["queued_at"] and datetime.fromisoformat(run["queued_at"])
+        if since and now - since > timedelta(minutes=QUEUED_MINUTES):
+            minutes = (now - since).total_seconds() / 60
+            console.print(
+                f"  queued for {minutes:,.0f} minutes: {run['dag_run_id']}: {how_to_free(airflow, run)}", style="red"
+            )
