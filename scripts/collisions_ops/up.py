@@ -19,10 +19,12 @@ from collisions_ops.images import Build, Images, load
 from collisions_ops.preflight import chart_words, problems
 from collisions_ops.settings import CLUSTER, CONTEXT, NODE
 from collisions_ops.shell import Shell, paste
+from collisions_ops.wait import until
 
 VOLUMES = "/var/local-path-provisioner"  # where kind's node keeps what pods are to keep
 WORKLOADS = ("statefulset/airflow-scheduler", "deployment/airflow-api-server", "deployment/airflow-dag-processor")
 LOG_LINES = 25  # of a failed step
+API_SECONDS = 180  # within which the API server of a cluster that was just started answers
 
 
 def up(cluster: Cluster, console: Console) -> int:
@@ -99,7 +101,15 @@ class Steps:
             configuration = self.cluster.settings.root / "k8s" / "kind-cluster.yaml"
             chosen = ("--image", node_image) if node_image else ()
             shell.run("kind", "create", "cluster", "--config", configuration, *chosen)
+        until(self._may_read_nodes, "the API server knows its users' rights again", API_SECONDS)
         self.kubectl("wait", "--for", "condition=Ready", f"node/{NODE}", "--timeout", "180s")
+
+    def _may_read_nodes(self) -> bool:
+        """Does the API server answer, and allow what it does? Once started it first answers `forbidden` to everyone,
+        until it has read the roles (https://github.com/kubernetes/kubernetes/issues/121635).
+        """
+        done = self.shell.attempt("kubectl", "--context", CONTEXT, "get", "node", NODE, "--output", "name")
+        return done.ok
 
     def await_images(self, build: Build) -> None:
         """Wait for the images that are being built."""
@@ -180,7 +190,15 @@ class Steps:
 
     def open_ports(self) -> None:
         """Start the port-forwards unless they are kept, and wait until each answers."""
-        self.cluster.forwards.ensure()
+        forwards = self.cluster.forwards
+        forwards.ensure()
+        try:
+            self._await_ports()
+        except OpsError:  # a keeper that does not heal its forwards, as one of an earlier release
+            forwards.start()
+            self._await_ports()
+
+    def _await_ports(self) -> None:
         for name, port in vars(self.cluster.settings.ports).items():
             self.cluster.forwards.await_port(port, name)
 
