@@ -60,8 +60,10 @@ class Airflow:
         ports = remembered_ports(cluster.settings.ports_file)
         if ports is None:
             raise OpsError("there is no cluster; scripts/up makes it")
-        cluster.require()
-        Forwards(replace(cluster.settings, ports=ports), cluster.shell).ensure()
+        forwards = Forwards(replace(cluster.settings, ports=ports), cluster.shell)
+        if not forwards.kept():
+            cluster.require()
+            forwards.start()
         return cls(f"http://127.0.0.1:{ports.UI_PORT}", lambda: cluster.secret("airflow", "airflow-admin"))
 
     def get(self, path: str, **query: Any) -> Json:

@@ -33,7 +33,7 @@ def down(cluster: Cluster, console: Console, yes: bool) -> int:
     references = [word for image in (STAGES_IMAGE, AIRFLOW_IMAGE) for word in ("--filter", f"reference={image}")]
     listed = shell.output("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", *references)
     for image in listed.split():
-        shell.output("docker", "rmi", image)
+        shell.output("docker", "rmi", "--force", image)
     shutil.rmtree(cluster.settings.cluster_state, ignore_errors=True)
     console.print("Nothing of it is left (base images and the build cache stay).")
     return 0

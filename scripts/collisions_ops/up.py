@@ -15,7 +15,7 @@ from collisions_ops.airflow_api import Airflow
 from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
 from collisions_ops.errors import CommandFailed, OpsError
-from collisions_ops.images import Build, Images, load
+from collisions_ops.images import Build, Images, load, remove_old
 from collisions_ops.preflight import chart_words, problems
 from collisions_ops.settings import CLUSTER, CONTEXT, NODE
 from collisions_ops.shell import Shell, paste
@@ -48,6 +48,7 @@ def up(cluster: Cluster, console: Console) -> int:
         ("Airflow, by Helm", steps.install_airflow),
         ("ports on 127.0.0.1", steps.open_ports),
         ("DAG collisions_pipeline read", lambda: Airflow.on(cluster).await_dag()),
+        ("images of releases before the last removed", steps.remove_old_images),
     ]
     try:
         for title, step in plan:
@@ -173,6 +174,11 @@ class Steps:
             )  # fmt: skip
         for workload in WORKLOADS:
             self.kubectl("--namespace", "airflow", "rollout", "status", workload, "--timeout", "600s")
+
+    def remove_old_images(self) -> None:
+        """Keep the images of this release and of the one before it."""
+        for image in remove_old(self.cluster.shell, self.images):
+            self.note(f"removed {image}\n")
 
     def _release_hash(self) -> str:
         """A hash of all that a release is made of but the image: Helm takes its time even where nothing has changed."""
