@@ -6,38 +6,50 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import Ports, Settings
 
 
-def environment(settings: Settings, lake: str = "") -> dict[str, str]:
-    """The runtime's environment. Whatever the caller's shell knows of another Airflow is forgotten.
+def environment(settings: Settings, lake: str = "", *, ui: bool = True) -> dict[str, str]:
+    """The runtime's environment. Of another Airflow that the caller's shell knows only the connections are kept.
 
-    So is PYTHONPATH, by which scripts/NAME finds this package: Airflow and the stages need no path but their own.
+    PYTHONPATH, by which scripts/NAME finds this package, is replaced: Airflow takes its settings for SQLite from there.
+    Without `ui` no server will answer links to the UI, and Airflow is given no address for them.
     """
-    port = settings.ports.UI_PORT if settings.environ.get("UI_PORT") else Ports.UI_PORT
+    port_of_ui = port(settings)
     home = settings.airflow_home
-    given = {name: value for name, value in settings.environ.items() if not name.startswith(("AIRFLOW_", "PYTHONPATH"))}
+    given = {
+        name: value
+        for name, value in settings.environ.items()
+        if name.startswith("AIRFLOW_CONN_") or not name.startswith("AIRFLOW_")
+    }
     return given | {
         "PATH": f"{settings.venv / 'bin'}:{settings.environ.get('PATH', '')}",
+        "PYTHONPATH": str(settings.scripts / "collisions_ops" / "in_airflow"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.root / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",  # a backfill of a paused DAG waits for ever
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "2",  # SQLite has one writer
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port_of_ui}/execution/",
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # a busy machine's first request takes longer than 5 s
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__PORT": str(port_of_ui),
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port_of_ui}" if ui else "",
         "COLLISIONS_RUNTIME": "local",
         "COLLISIONS_LAKE": lake or settings.embedded_lake,
     }
+
+
+def port(settings: Settings) -> int:
+    """The UI's port: scripts/up remembers its own, which is not meant here."""
+    return settings.ports.UI_PORT if settings.environ.get("UI_PORT") else Ports.UI_PORT
 
 
 def make_folders(settings: Settings) -> None:
@@ -65,6 +77,16 @@ def migrate(settings: Settings, environ: Mapping[str, str]) -> None:
     if done.returncode != 0:
         raise OpsError(f"airflow db migrate failed; see {log}")
     stamp.write_text(f"{wanted}\n")
+
+
+def fail_unfinished(environ: Mapping[str, str], log: Path) -> None:
+    """Mark the runs of `airflow dags test` that have not ended as failed; output goes to the end of `log`."""
+    with log.open("ab") as output:
+        done = subprocess.run(
+            ["python", "-m", "fail_unfinished"], env=dict(environ), stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    if done.returncode != 0:
+        raise OpsError(f"could not mark the interrupted run as failed; see {log}")
 
 
 def airflow(settings: Settings, arguments: Sequence[str]) -> int:

@@ -6,10 +6,12 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,9 +19,11 @@ import pytest
 from collisions_ops import embedded
 from collisions_ops.bench import GENERATOR
 from collisions_ops.console import Console
-from collisions_ops.demo import Demo, demo, kill_group, stop
+from collisions_ops.demo import Demo, alone, demo, example_days
 from collisions_ops.errors import OpsError
+from collisions_ops.in_airflow.airflow_local_settings import WAIT_SECONDS, create_metadata_engine
 from collisions_ops.settings import ROOT, Settings
+from collisions_ops.ui import RESTARTS, Part, Ui, kill_group, stop
 
 SAID = "2026-01-01T00:00:00Z [{level:8}] {text} [airflow.task.operators.collisions_operators.local.LocalStageOperator]"
 
@@ -66,11 +70,136 @@ def test_a_run_that_failed_names_its_log(tmp_path: Path, programs: Path) -> None
         demo_in(tmp_path, programs, io.StringIO()).run_dag({})
 
 
-def test_the_runtime_does_not_inherit_pythonpath(tmp_path: Path) -> None:
-    given = {"STATE": str(tmp_path), "PYTHONPATH": "/elsewhere/scripts", "HOME": "/home/me"}
+def test_the_runtime_inherits_connections_and_nothing_else_of_another_airflow(tmp_path: Path) -> None:
+    given = {
+        "STATE": str(tmp_path),
+        "PYTHONPATH": "/elsewhere/scripts",
+        "HOME": "/home/me",
+        "AIRFLOW_HOME": "/another",
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW_CONN_SLACK_DEFAULT": "slackwebhook://x",
+    }
     environ = embedded.environment(Settings.from_environment(given))
-    assert "PYTHONPATH" not in environ
+    assert environ["AIRFLOW_CONN_SLACK_DEFAULT"] == "slackwebhook://x"
     assert environ["HOME"] == "/home/me"
+    assert environ["AIRFLOW_HOME"] == str(tmp_path / "airflow")
+    assert environ["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert environ["PYTHONPATH"] == str(ROOT / "scripts/collisions_ops/in_airflow")
+
+
+def test_without_a_ui_airflow_is_given_no_address_to_link_to(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"STATE": str(tmp_path), "UI_PORT": "8123"})
+    assert embedded.environment(settings)["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:8123"
+    assert embedded.environment(settings, ui=False)["AIRFLOW__API__BASE_URL"] == ""
+
+
+def test_two_demos_at_once_do_not_share_a_state_folder(tmp_path: Path) -> None:
+    with (
+        alone(tmp_path),
+        pytest.raises(OpsError, match=r"another scripts/demo is running in .*STATE=/another/folder"),
+        alone(tmp_path),
+    ):
+        pass
+    with alone(tmp_path):
+        pass
+
+
+def test_the_example_of_a_backfill_is_of_the_newest_month_in_the_lake(tmp_path: Path) -> None:
+    for month in ("2022-01", "2021-12"):
+        (tmp_path / f"raw/things/crash_month={month}").mkdir(parents=True)
+    assert example_days(tmp_path) == ("2022-01-01", "2022-01-04")
+
+
+def test_a_failed_run_names_the_landed_file_to_remove_and_rejected_rows_only_if_there_are_any(
+    tmp_path: Path, programs: Path
+) -> None:
+    landing = tmp_path / "lake/landing/things"
+    landing.mkdir(parents=True)
+    for name in ("good.csv", "bad one.csv"):
+        (landing / name).touch()
+    program(programs / "airflow", f"echo '{SAID.format(level='error', text='bad one.csv: no header')}'; exit 1")
+    with pytest.raises(OpsError) as error:
+        demo_in(tmp_path, programs, io.StringIO()).run_dag({})
+    assert f"to leave it out: rm '{landing}/bad one.csv'" in str(error.value)
+    assert "good.csv" not in str(error.value)
+    assert "rejected rows" not in str(error.value)
+    (tmp_path / "lake/quarantine").mkdir()
+    (tmp_path / "lake/quarantine/rows.parquet").touch()
+    with pytest.raises(OpsError, match=r"rejected rows: .*quarantine/"):
+        demo_in(tmp_path, programs, io.StringIO()).run_dag({})
+
+
+def test_an_interrupted_run_is_marked_as_failed(tmp_path: Path, programs: Path) -> None:
+    begun, marked = tmp_path / "begun", tmp_path / "marked"
+    program(programs / "airflow", f"trap 'exit 130' INT; touch '{begun}'; while :; do sleep 0.1; done")
+    program(programs / "python", f"echo \"$@\" >'{marked}'")
+    out = io.StringIO()
+
+    def person() -> None:
+        deadline = time.monotonic() + 30
+        while not begun.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        demo_in(tmp_path, programs, out).run_dag({})
+    thread.join()
+    assert marked.read_text() == "-m fail_unfinished\n"
+    assert "interrupted: the run is marked as failed" in out.getvalue()
+
+
+def test_a_run_whose_demo_was_killed_is_marked_as_failed_by_the_next(tmp_path: Path, programs: Path) -> None:
+    (tmp_path / "airflow").mkdir()
+    (tmp_path / "airflow/unfinished").touch()
+    program(programs / "airflow", "exit 0")
+    program(programs / "python", f"echo \"$@\" >>'{tmp_path}/marked'")
+    for _ in range(2):
+        demo_in(tmp_path, programs, io.StringIO()).run_dag({})
+    assert (tmp_path / "marked").read_text() == "-m fail_unfinished\n"
+
+
+# --- Airflow on SQLite ------------------------------------------------------------------------------------
+
+
+def test_a_transaction_that_begins_with_a_savepoint_has_the_write_lock_before_it_reads(tmp_path: Path) -> None:
+    file = tmp_path / "airflow.db"
+    engine = create_metadata_engine(f"sqlite:///{file}", engine_args={}, connect_args={})
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as other:
+        other.execute("pragma journal_mode=wal")
+        other.execute("create table runs (day text)")
+        with engine.connect() as connection:
+            connection.begin_nested()
+            assert connection.exec_driver_sql("select count(*) from runs").scalar() == 0
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("insert into runs values ('its write would make the next one fail')")
+            connection.exec_driver_sql("insert into runs values ('2024-07-01')")
+            connection.commit()
+        assert other.execute("select day from runs").fetchall() == [("2024-07-01",)]
+        other.execute("insert into runs values ('2024-07-02')")
+
+
+def test_a_writer_waits_for_another(tmp_path: Path) -> None:
+    engine = create_metadata_engine(f"sqlite:///{tmp_path}/airflow.db", engine_args={}, connect_args={})
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("pragma busy_timeout").scalar() == WAIT_SECONDS * 1000
+
+
+@pytest.mark.slow
+def test_airflow_takes_these_settings(tmp_path: Path) -> None:
+    settings = Settings.from_environment({**os.environ, "STATE": str(tmp_path)})
+    embedded.make_folders(settings)
+    text = (
+        "from airflow import settings\n"
+        "with settings.engine.connect() as connection:\n"
+        "    print('waits', connection.exec_driver_sql('pragma busy_timeout').scalar())\n"
+        "print('asynchronous', settings.create_async_metadata_engine.__module__)"
+    )
+    command, environ = [settings.python, "-c", text], embedded.environment(settings)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert f"waits {WAIT_SECONDS * 1000}" in done.stdout, done.stderr
+    assert "asynchronous airflow_local_settings" in done.stdout
 
 
 def test_metadata_that_cannot_be_made_ends_the_demo(tmp_path: Path) -> None:
@@ -111,16 +240,21 @@ def api_server() -> Iterator[str]:
 
 
 class Screen(io.StringIO):
-    """What is printed; tells when the login is there to be read."""
+    """What is printed; tells when certain words are there to be read."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.login = threading.Event()
+        self.printed = threading.Condition()
 
     def write(self, text: str) -> int:
-        if "Ctrl-C" in text:
-            self.login.set()
-        return super().write(text)
+        with self.printed:
+            self.printed.notify_all()
+            return super().write(text)
+
+    def shows(self, words: str) -> bool:
+        """Wait until the words are there; False if they do not come."""
+        with self.printed:
+            return self.printed.wait_for(lambda: words in self.getvalue(), 30)
 
 
 @pytest.fixture
@@ -132,28 +266,68 @@ def restored_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+def ui_in(state: Path, programs: Path, screen: Screen, address: str) -> Ui:
+    home = state / "airflow"
+    home.mkdir()
+    (home / "simple_auth_manager_passwords.json.generated").write_text('{"admin": "made up"}')
+    environ = {"PATH": f"{programs}:/usr/bin:/bin"}
+    return Ui(Console(environ, screen, screen), environ, home, address, ("2022-01-01", "2022-01-04"))
+
+
 @pytest.mark.usefixtures("restored_signals")
 def test_the_ui_outlives_a_hangup_under_nohup_and_ends_at_sigterm(
     tmp_path: Path, programs: Path, api_server: str
 ) -> None:
     program(programs / "airflow", "exec sleep 60")
     screen = Screen()
-    parts = demo_in(tmp_path, programs, screen, AIRFLOW__API__BASE_URL=api_server)
-    (tmp_path / "airflow/simple_auth_manager_passwords.json.generated").write_text('{"admin": "made up"}')
+    ui = ui_in(tmp_path, programs, screen, api_server)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
 
     def person() -> None:
-        if screen.login.wait(30):
+        if screen.shows("Ctrl-C"):
             os.kill(os.getpid(), signal.SIGHUP)
         os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=person)
     thread.start()
-    assert parts.serve_ui() == 0
+    ui.serve(lambda _: None)
     thread.join()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     assert "password     made up" in screen.getvalue()
+    assert "--from-date 2022-01-01 --to-date 2022-01-04 --max-active-runs 1" in screen.getvalue()
     assert "Stopping Airflow" in screen.getvalue()
+
+
+@pytest.mark.usefixtures("restored_signals")
+def test_a_dead_scheduler_is_started_again_and_said(tmp_path: Path, programs: Path, api_server: str) -> None:
+    dies = tmp_path / "dies"
+    waits = f"while [ ! -e '{dies}' ]; do sleep 0.05; done; rm '{dies}'; exit 3"
+    program(programs / "airflow", f"[ $1 = scheduler ] || exec sleep 60\n{waits}")
+    screen = Screen()
+    ui = ui_in(tmp_path, programs, screen, api_server)
+
+    def person() -> None:
+        if screen.shows("Ctrl-C"):
+            dies.touch()
+            screen.shows("was started again")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    ui.serve(lambda _: None)
+    thread.join()
+    assert "Airflow's scheduler had ended and was started again" in screen.getvalue()
+
+
+def test_a_part_that_ends_again_and_again_is_given_up(tmp_path: Path, programs: Path) -> None:
+    program(programs / "airflow", "exit 3")
+    part = Part("scheduler", tmp_path / "scheduler.log", {"PATH": f"{programs}:/usr/bin:/bin"})
+    for second in range(RESTARTS):
+        part.process.wait()
+        part.restart(second)
+    part.process.wait()
+    with pytest.raises(OpsError, match=r"scheduler has ended again, exit code 3; see .*scheduler\.log"):
+        part.restart(RESTARTS)
 
 
 def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
