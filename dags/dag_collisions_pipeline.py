@@ -29,8 +29,8 @@ and a day's run is dated 06:00 in New York. One wide range is quicker as one man
 **When it fails.** The task's log ends with `ERROR:` lines: what, where, what to do. A transient fault (an unreachable
 store, a killed process) is retried with increasing pauses; bad data and wrong settings fail at once and publish
 nothing. Rejected rows, with their reasons: `quarantine/` in the lake. What each stage did: `_runs/<run_id>/` in the
-lake and the `meta_*` tables of the warehouse. Mail goes out when a connection `smtp_default` exists (recipients: `to`
-in its extra), a Slack message when `slack_default` does (type slackwebhook).
+lake and the `meta_*` tables of the warehouse. Mail goes out when a connection `smtp_default` exists, a Slack message
+when `slack_default` does: docs/operations.md, "Alerts", has the commands.
 """
 
 from __future__ import annotations

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import urllib.request
-from typing import TYPE_CHECKING
+import os
+import shlex
+import sys
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection, Context
 
 log = logging.getLogger(__name__)
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+STAGE_SETTINGS = ("COLLISIONS_LAKE", "COLLISIONS_S3_ENDPOINT")  # which lake; its keys are not for a log
+
 
 def report_failure(context: Context) -> None:
     """Task failure callback: print what failed and where to look, and notify. Never changes the task's own state."""
-    ti, error = context["ti"], context.get("exception")
-    subject = f"{ti.dag_id}: {ti.task_id} failed"
-    text = "\n".join(
-        [
-            subject,
-            f"  run      {ti.run_id}, try {ti.try_number}",
-            f"  command  python -m stages {' '.join(getattr(ti.task, 'arguments', []))}",
-            f"  error    {type(error).__name__}: {error}",
-            f"  log      {ti.log_url}",
-            f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rejected rows, with reasons)",
-            "  then     fix the cause and clear the task: a rerun is harmless",
-        ]
-    )
+    subject, text = describe(context)
     log.error("%s", text)
     for connection_id, notify in (("smtp_default", send_mail), ("slack_default", send_slack)):
         try:
@@ -36,6 +30,46 @@ def report_failure(context: Context) -> None:
                 log.info("Notified by connection %s", connection_id)
         except Exception:  # the task's failure is the news; a broken notification must not bury it
             log.exception("Could not notify by connection %s", connection_id)
+
+
+def describe(context: Context) -> tuple[str, str]:
+    """The report's subject and text."""
+    ti, error = context["ti"], context.get("exception")
+    subject = f"{ti.dag_id}: {ti.task_id} failed"
+    arguments = list(getattr(ti.task, "arguments", []))
+    rendered = not any("{{" in argument for argument in arguments)
+    lines = [subject, f"  run      {ti.run_id}, try {ti.try_number}"]
+    if rendered:
+        lines.append(f"  command  {command_line(arguments)}")
+    else:
+        lines.append(f"  command  none was made: the run's configuration is {context['dag_run'].conf or '{}'}")
+    lines += [
+        f"  error    {type(error).__name__}: {error}",
+        f"  log      {where_the_log_is(ti)}",
+        f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rejected rows, with reasons)",
+        "  then     "
+        + (
+            "fix the cause and clear the task: a rerun is harmless"
+            if rendered
+            else "start another run with a configuration that holds; a rerun of this one would fail again"
+        ),
+    ]
+    return subject, "\n".join(lines)
+
+
+def command_line(arguments: list[str]) -> str:
+    """The stage's command: in the embedded runtime it can be pasted into a shell; a pod has its own settings."""
+    words = shlex.join(arguments)
+    if os.environ.get("COLLISIONS_RUNTIME") != "local":
+        return f"python -m stages {words}   (in a pod of the namespace collisions)"
+    settings = " ".join(f"{name}={shlex.quote(os.environ[name])}" for name in STAGE_SETTINGS if os.environ.get(name))
+    return f"cd {shlex.quote(str(REPOSITORY))} && {settings} {shlex.quote(sys.executable)} -m stages {words}"
+
+
+def where_the_log_is(ti: Any) -> str:
+    """The address of the task's log; without a UI there is none, and the log is what `airflow dags test` prints."""
+    url: str = ti.log_url
+    return url if url.startswith("http") else "printed by this run (no UI was running; scripts/demo --ui starts one)"
 
 
 def find_connection(connection_id: str) -> Connection | None:
@@ -51,7 +85,7 @@ def find_connection(connection_id: str) -> Connection | None:
 
 
 def send_mail(connection: Connection, subject: str, text: str) -> None:
-    """Mail to the recipients named by `to` in the connection's extra."""
+    """Mail to the recipients named by `to` in the connection's extra, as plain text and as HTML of fixed width."""
     from html import escape
 
     from airflow.providers.smtp.hooks.smtp import SmtpHook
@@ -59,14 +93,29 @@ def send_mail(connection: Connection, subject: str, text: str) -> None:
     to = connection.extra_dejson.get("to")
     if not to:
         raise ValueError(f'connection {connection.conn_id} has no recipients: set its extra to {{"to": "a@b.org"}}')
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["To"] = to if isinstance(to, str) else ", ".join(to)
+    message.set_content(text)
+    message.add_alternative(f"<pre>{escape(text)}</pre>", subtype="html")
     with SmtpHook(smtp_conn_id=connection.conn_id) as hook:
-        hook.send_email_smtp(to=to, subject=subject, html_content=f"<pre>{escape(text)}</pre>")
+        sender = hook.from_email or connection.login
+        if not sender:
+            raise ValueError(
+                f"connection {connection.conn_id} has no sender: set from_email in its extra, or its login"
+            )
+        message["From"] = sender
+        hook._smtp_client.send_message(message)  # the hook's own way of sending knows HTML alone
 
 
 def send_slack(connection: Connection, subject: str, text: str) -> None:
-    """Post to an incoming webhook: a slackwebhook connection, its token as the password; needs no provider."""
-    url = f"{connection.schema or 'https'}://{connection.host or 'hooks.slack.com/services'}/{connection.password}"
-    body = json.dumps({"text": f"*{subject}*\n```{text}```"}).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, body, headers)  # noqa: S310 - the URL is the operator's own connection
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - as above
+    """Post to an incoming webhook, by the Slack provider's hook: a slackwebhook connection, its URL as the password."""
+    from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+
+    if connection.port and "://" not in (connection.password or ""):
+        raise ValueError(
+            f"connection {connection.conn_id} has a port, which the Slack provider ignores: give the whole webhook URL"
+            " as its password"
+        )
+    hook = SlackWebhookHook(slack_webhook_conn_id=connection.conn_id, timeout=10)
+    hook.send_text(f"*{subject}*\n```{text}```")

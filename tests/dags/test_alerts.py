@@ -5,9 +5,13 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import re
 import socketserver
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,7 +79,7 @@ def test_the_report_says_what_failed_and_where_to_look(failed, caplog):
     report = caplog.text[caplog.text.index("collisions_pipeline: transform_clean failed") :]
     for words in (
         f"run      {dag_run.run_id}, try 1",
-        f"python -m stages transform_clean --run-id={dag_run.run_id} --start=2024-07-01 --end=2024-07-02",
+        f"-m stages transform_clean --run-id={dag_run.run_id} --start=2024-07-01 --end=2024-07-02",
         "AirflowFailException: transform_clean failed with exit code 65",
         "no column COLLISION_ID",
         "/dags/collisions_pipeline/runs/",
@@ -86,26 +90,85 @@ def test_the_report_says_what_failed_and_where_to_look(failed, caplog):
     assert "Notified" not in report
 
 
+def test_the_command_in_the_report_can_be_pasted(failed, stub, caplog, monkeypatch):
+    import collisions_operators.alerts
+
+    monkeypatch.setattr(collisions_operators.alerts, "REPOSITORY", stub.folder)
+    monkeypatch.setenv("COLLISIONS_LAKE", "/a lake/of mine")
+    failed()
+    [command] = re.findall(r"^  command  (.+)$", caplog.text, re.MULTILINE)
+    assert f"COLLISIONS_LAKE='/a lake/of mine' {sys.executable} -m stages" in command
+    calls = len(stub.calls)
+    done = subprocess.run(["sh", "-c", command], cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (65, "ERROR: crashes_2022-01.csv: no column COLLISION_ID\n")
+    assert stub.calls[calls:] == [next(call for call in stub.calls if call[0] == "transform_clean")]
+
+
+def test_a_configuration_that_cannot_hold_is_shown_and_no_rerun_is_advised(run, caplog):
+    run({"start": "2024-07-02", "end": "2024-07-01"})
+    report = caplog.text[caplog.text.index("collisions_pipeline: ingest_raw failed") :]
+    assert "none was made: the run's configuration is" in report
+    assert "'start': '2024-07-02'" in report
+    assert "param start must be before end" in report
+    assert "start another run with a configuration that holds" in report
+    assert "{{" not in report.partition("Notified")[0]
+    assert "clear the task" not in report
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:8081/dags/x/runs/y", "http://127.0.0.1:8081/dags/x/runs/y"),
+        ("/dags/x/runs/y", "printed by this run (no UI was running; scripts/demo --ui starts one)"),
+    ],
+)
+def test_without_a_ui_the_report_says_so_instead_of_a_link(url, shown):
+    from collisions_operators.alerts import where_the_log_is
+
+    assert where_the_log_is(SimpleNamespace(log_url=url)) == shown
+
+
+def test_the_command_of_a_pod_is_said_to_be_one(monkeypatch):
+    from collisions_operators.alerts import command_line
+
+    monkeypatch.setenv("COLLISIONS_RUNTIME", "kubernetes")
+    assert command_line(["ingest_raw", "--run-id=a b"]) == (
+        "python -m stages ingest_raw '--run-id=a b'   (in a pod of the namespace collisions)"
+    )
+
+
 def test_a_retry_to_come_is_not_reported(run, stub, caplog):
     stub.plan(ingest_raw=["exit 75", "exit 0"])
     run()
     assert "collisions_pipeline: ingest_raw failed" not in caplog.text
 
 
-def test_slack_is_notified_where_a_connection_exists(failed, slack, monkeypatch):
+@pytest.mark.parametrize(
+    "connection",
+    [
+        {"schema": "http", "host": "127.0.0.1:{port}/services", "password": "T/B/x"},
+        {"password": "http://127.0.0.1:{port}/services/T/B/x"},
+    ],
+    ids=["its parts", "the whole URL"],
+)
+def test_slack_is_notified_where_a_connection_exists(connection, failed, slack, monkeypatch):
     port, posted = slack
-    connection = {
-        "conn_type": "slackwebhook",
-        "schema": "http",
-        "host": f"127.0.0.1:{port}/services",
-        "password": "T/B/x",
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(connection))
+    fields = {name: value.replace("{port}", str(port)) for name, value in connection.items()}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps({"conn_type": "slackwebhook"} | fields))
     failed()
     [(path, body)] = posted
     assert path == "/services/T/B/x"
     assert "collisions_pipeline: transform_clean failed" in body["text"]
     assert "no column COLLISION_ID" in body["text"]
+
+
+def test_a_port_that_the_slack_provider_would_ignore_is_refused(failed, slack, monkeypatch, caplog):
+    port, posted = slack
+    connection = {"conn_type": "slackwebhook", "schema": "http", "host": "127.0.0.1", "port": port, "password": "T/B/x"}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(connection))
+    failed()
+    assert posted == []
+    assert "give the whole webhook URL as its password" in caplog.text
 
 
 def test_mail_is_sent_where_a_connection_exists(failed, mail, monkeypatch):
@@ -126,8 +189,12 @@ def test_mail_is_sent_where_a_connection_exists(failed, mail, monkeypatch):
     assert "rcpt TO:<ops@example.org>" in lines
     message = email.message_from_string("\n".join(lines[lines.index("data") + 1 :]), policy=email.policy.default)
     assert message["subject"] == "collisions_pipeline: transform_clean failed"
-    [text] = [part.get_content() for part in message.walk() if part.get_content_type() == "text/html"]
-    assert "no column COLLISION_ID" in text
+    assert (message["from"], message["to"]) == ("airflow@example.org", "ops@example.org")
+    parts = {part.get_content_type(): part.get_content() for part in message.iter_parts()}
+    assert list(parts) == ["text/plain", "text/html"]
+    for text in parts.values():
+        assert "no column COLLISION_ID" in text
+    assert "<pre>" not in parts["text/plain"]
 
 
 def test_a_broken_notification_is_logged_and_changes_nothing(failed, monkeypatch, caplog):
