@@ -1,6 +1,6 @@
 """Every path, port and version, from the environment and the work tree, read once.
 
-STATE holds everything that may be deleted at any time; .venv is the one environment. A version stands in one
+STATE holds everything that may be deleted at any time; VENV (.venv) is the one environment. A version stands in one
 place: here if nothing else declares it, else it is read from the file that does (k8s/*.yaml, dags/Dockerfile).
 """
 
@@ -71,7 +71,7 @@ class Settings:
     @property
     def venv(self) -> Path:
         """The environment that scripts/env.sh makes."""
-        return self.root / ".venv"
+        return Path(self.environ.get("VENV") or self.root / ".venv").absolute()
 
     @property
     def python(self) -> Path:
@@ -82,6 +82,11 @@ class Settings:
     def scripts(self) -> Path:
         """The folder of the commands."""
         return self.root / "scripts"
+
+    @property
+    def ui_address(self) -> str:
+        """Where this machine reaches the cluster's UI; links in alerts begin with it."""
+        return f"http://127.0.0.1:{self.ports.UI_PORT}"
 
     # --- the cluster's state: pids, logs and ports; no secrets ---
 

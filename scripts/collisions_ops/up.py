@@ -169,6 +169,7 @@ class Steps:
                 "--namespace", "airflow",
                 "--values", self.cluster.settings.root / "helm-values" / "airflow.yaml",
                 "--set", f"images.airflow.tag={self.images.airflow_tag}",
+                "--set", f"config.api.base_url={self.cluster.settings.ui_address}",
                 "--description", made_of,
                 "--timeout", "15m", "--wait",
             )  # fmt: skip
@@ -184,6 +185,7 @@ class Steps:
         """A hash of all that a release is made of but the image: Helm takes its time even where nothing has changed."""
         words = chart_words(self.cluster.settings)
         content = sha256((self.cluster.settings.root / "helm-values" / "airflow.yaml").read_bytes())
+        content.update(self.cluster.settings.ui_address.encode())
         chart = Path(words[0])
         if len(words) > 1:
             content.update(" ".join(words).encode())  # in a repository, where a version is one content
