@@ -10,13 +10,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.datasets.dataset import Dataset, Rule
+from stages.datasets.dataset import Column, Dataset, Rule
 from stages.datasets.values import NULL_SPELLINGS, null_words
 from stages.lake import keys
 from stages.lake.frames import distinct, is_dictionary, mask, over_values, sources
@@ -68,22 +69,22 @@ def judged(rows: pd.DataFrame, rules: Iterable[Rule]) -> Judged:
     return Judged(rows, reason, unknown, about)
 
 
-def without_null_words(rows: pd.DataFrame, columns: Iterable[str]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+def without_null_words(rows: pd.DataFrame, columns: Iterable[Column]) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Words that programs write for a missing value become unknown; their rows are marked by column."""
-
-    def without(values: pa.Array) -> pa.Array:
-        return pc.if_else(null_words(values), None, values)
-
     stated: dict[str, pd.Series] = {}
-    for name in columns:
-        text = rows[name]
-        if is_dictionary(text):
-            if pc.any(null_words(distinct(text))).as_py():
-                stated[name] = over_values(text, without)
+    for column in columns:
+        name, legal, text = column.name, column.legal, rows[column.name]
+        if is_dictionary(text) or legal:
+            if pc.any(null_words(distinct(text), legal)).as_py():
+                stated[name] = over_values(text, partial(_without_words, legal=legal))
         elif (found := mask(text.isin(NULL_SPELLINGS))).any():
             stated[name] = text.mask(found)
     marks = {name: mask(rows[name].notna() & text.isna()) for name, text in stated.items()}
     return rows.assign(**stated), marks
+
+
+def _without_words(values: pa.Array, legal: frozenset[str]) -> pa.Array:
+    return pc.if_else(null_words(values, legal), None, values)
 
 
 def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transformed:
@@ -91,8 +92,9 @@ def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transforme
     tally = Tally()
     published = raw.to_pandas(types_mapper=pd.ArrowDtype)
     files = sources(published)
-    texts = [column.name for column in dataset.columns if not column.raw_only]
-    rows, nulls = without_null_words(published, texts)
+    columns = [column for column in dataset.columns if not column.raw_only]
+    texts = [column.name for column in columns]
+    rows, nulls = without_null_words(published, columns)
     first = judged(rows, dataset.row_rules)
     bad = first.reason.notna().to_numpy()
     tally.of.update({(source, ROW): count for source, count in files.count().items()})

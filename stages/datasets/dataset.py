@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from stages.datasets.menus import Menu
+
 
 def respelled(name: str) -> str:
     """What programs make of a published column name: lower case, with `_` for blanks, dots and the like."""
@@ -35,7 +37,8 @@ class Column:
     """One column: its name and type from the clean layer on, and what each published form calls it.
 
     A column without headers is derived. One that is `raw_only` stays in the raw layer, and a landed file may lack it.
-    `repeats` says whether its values repeat enough to be worth a dictionary.
+    `repeats` says whether its values repeat enough to be worth a dictionary. `legal` are words that count as missing
+    elsewhere and are values here. `menu` has the standard names that a curated column may have.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Column:
     headers: Mapping[str, str] = field(default_factory=dict)
     raw_only: bool = False
     repeats: bool = True
+    legal: frozenset[str] = frozenset()
+    menu: Menu | None = None
 
 
 # The columns that say where a row came from, in the clean layer and in each dataset's first curated table.

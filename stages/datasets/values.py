@@ -7,6 +7,7 @@ nothing is guessed.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date, time
 from functools import lru_cache
 
@@ -29,6 +30,7 @@ _DAY = rf"(?:{_SLASHED}|{_ISO})"
 _DATE = re.compile(rf"{_DAY}(?:[T ]{_CLOCK}(?P<zone>Z|[+-]\d{{2}}:?\d{{2}})?)?", re.ASCII)
 _TIME = re.compile(rf"(?:{_DAY}[T ])?{_CLOCK}", re.ASCII)
 _DIGITS = re.compile(r"(?P<hour>\d{2})(?P<minute>\d{2})", re.ASCII)
+_WHOLE = re.compile(r"(-?\d{1,15})(?:\.0+)?", re.ASCII)
 _GAPS = r"[\s\x00-\x1f\x7f-\x{a0}\p{Z}]+"  # DEL bytes occur in published text where a space was meant
 
 
@@ -75,15 +77,22 @@ def _time(hour: int, minute: int, second: int = 0) -> time | None:
     return time(hour, minute, second) if hour < 24 and minute < 60 and second < 60 else None
 
 
+def whole_number(text: str) -> int | None:
+    """A whole number, perhaps written as a decimal one (`34.0`), as an integer; None where it is none."""
+    found = _WHOLE.fullmatch(text.strip())
+    return int(found[1]) if found else None
+
+
 def tidy(texts: pa.Array) -> pa.Array:
     """Text padded or split by runs of blanks and control characters → single spaces; nothing left → null."""
     single = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _GAPS, " "))
     return pc.if_else(pc.equal(single, ""), None, single)
 
 
-def null_words(texts: pa.Array) -> pa.Array:
-    """Whether a program wrote each text where there was nothing."""
-    return pc.is_in(pc.ascii_upper(pc.utf8_trim_whitespace(texts)), pa.array(sorted(NULL_WORDS)))
+def null_words(texts: pa.Array, legal: Collection[str] = ()) -> pa.Array:
+    """Whether a program wrote each text where there was nothing; `legal` are words that are values here."""
+    words = NULL_WORDS - {word.upper() for word in legal}
+    return pc.is_in(pc.ascii_upper(pc.utf8_trim_whitespace(texts)), pa.array(sorted(words)))
 
 
 def is_null_word(text: str) -> bool:

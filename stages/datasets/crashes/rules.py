@@ -3,72 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stages.datasets import vocabulary
+from stages.datasets.common_rules import possible_date, readable, readable_time, whole_key, without_padding
 from stages.datasets.crashes.columns import COUNTS, FACTORS, STREETS, TYPES
 from stages.datasets.dataset import Verdict, rule
-from stages.datasets.values import TIME_FORMS, parse_date, parse_time, tidy
-from stages.lake.frames import distinct, mask, matching, over_values, per_value
+from stages.lake.frames import distinct, mask, matching, per_value
 from stages.lake.tally import Blank
 
-FIRST_DAY = date(2012, 7, 1)  # the earliest collision that the city publishes
-# No extract is older than the data set's first publication; an earlier time is that of a clock that was reset.
-FIRST_PUBLISHED = datetime(2014, 4, 28, tzinfo=UTC)
 MAX_COUNT = 200  # no collision on record comes near it; a larger number is a typing error
 # The city and the waters around it, in degrees WGS84.
 LATITUDES = (40.45, 40.95)
 LONGITUDES = (-74.30, -73.65)
-
-
-@rule(
-    rejects={
-        "collision_id_missing": "COLLISION_ID is blank",
-        "collision_id_malformed": "not a positive whole number of at most ten digits",
-    }
-)
-def identity(rows: pd.DataFrame) -> Verdict:
-    """COLLISION_ID is the key: whole and positive, or the row cannot be told apart from others."""
-    text = rows["collision_id"].str.strip()
-    digits = matching(text, r"^[1-9]\d{0,9}$")
-    if digits.isna().any():  # perhaps a program has read them as decimal numbers
-        digits = matching(text.str.replace(r"\.0+$", "", regex=True), r"^[1-9]\d{0,9}$")
-    numbers = digits.astype("int64[pyarrow]")
-    sound = numbers.notna().to_numpy(dtype=bool)
-    missing = (text.isna() | (text == "")).fillna(True).to_numpy(dtype=bool)
-    return Verdict(
-        {"collision_id": numbers},
-        rejected={"collision_id_missing": missing, "collision_id_malformed": ~sound & ~missing},
-    )
-
-
-@rule(
-    rejects={
-        "crash_date_before_records": f"before {FIRST_DAY}",
-        "crash_date_after_extraction": "more than a day after its file was extracted",
-    }
-)
-def possible_date(rows: pd.DataFrame) -> Verdict:
-    """No collision lies before the first published day, nor after the day on which its file was extracted."""
-    dates = per_value(rows["crash_date"], parse_date, pa.date32())
-    days = pa.array(dates, from_pandas=True)
-    early = np.asarray(pc.fill_null(pc.less(days, pa.scalar(FIRST_DAY)), False))
-    late = np.zeros(len(rows), dtype=bool)
-    extracted = pa.array(rows["extracted_at"])
-    for moment in pc.unique(extracted).to_pylist():
-        latest = moment if moment >= FIRST_PUBLISHED else datetime.now(UTC)  # that much is certain
-        after = pc.and_(pc.greater(days, (latest + timedelta(days=1)).date()), pc.equal(extracted, moment))
-        late |= np.asarray(pc.fill_null(after, False))
-    return Verdict(
-        {"crash_date": dates}, rejected={"crash_date_before_records": early, "crash_date_after_extraction": late}
-    )
 
 
 @rule(
@@ -106,18 +57,6 @@ def _count_problem(text: str) -> str | None:
 @lru_cache(100_000)
 def _count(text: str) -> int | None:
     return int(float(text)) if text.strip() and not _count_problem(text) else None
-
-
-@rule()
-def without_padding(rows: pd.DataFrame) -> Verdict:
-    """Streets, vehicle types and factors are padded, or split by runs of blanks and control characters."""
-    return Verdict({name: over_values(rows[name], tidy) for name in (*STREETS, *FACTORS, *TYPES)})
-
-
-@rule(blanks={"crash_time_unreadable": Blank("crash_time", TIME_FORMS)})
-def readable_time(rows: pd.DataFrame) -> Verdict:
-    """A time that no clock shows is unknown; the collision itself is not in doubt."""
-    return _read("crash_time", rows["crash_time"], parse_time, pa.time32("ms"), "crash_time_unreadable")
 
 
 @rule(
@@ -173,28 +112,20 @@ def _between(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return (values >= bounds[0]) & (values <= bounds[1])
 
 
-@rule(blanks={"borough_not_of_the_city": Blank("borough", "one of the five boroughs")})
-def known_borough(rows: pd.DataFrame) -> Verdict:
-    """A borough that is none of the five is unknown."""
-    return _read("borough", rows["borough"], vocabulary.borough, pa.string(), "borough_not_of_the_city")
-
-
-@rule(blanks={"zip_code_malformed": Blank("zip_code", "five digits, or nine with a hyphen")})
-def sound_zip_code(rows: pd.DataFrame) -> Verdict:
-    """A ZIP code that does not begin with five digits is unknown; the four of a ZIP+4 are left out."""
-    return _read("zip_code", rows["zip_code"], _zip_code, pa.string(), "zip_code_malformed")
-
-
 def _zip_code(text: str) -> str | None:
     found = re.fullmatch(r"([0-9]{5})(?:\.0+|-[0-9]{4})?", text.strip())
     return found[1] if found else None
 
 
-def _read(name: str, text: pd.Series, read: Callable[[str], object], kind: pa.DataType, reason: str) -> Verdict:
-    values = per_value(text, read, kind)
-    stated = per_value(text, lambda value: bool(value.strip()), pa.bool_())
-    return Verdict({name: values}, unknown={reason: mask(values.isna() & stated)})
+BOROUGH_NOT_OF_THE_CITY = {"borough_not_of_the_city": Blank("borough", "one of the five boroughs")}
+# the four digits of a ZIP+4 are left out
+ZIP_CODE_MALFORMED = {"zip_code_malformed": Blank("zip_code", "five digits, or nine with a hyphen")}
 
-
-ROW_RULES = (identity, possible_date, sound_counts)
-VALUE_RULES = (without_padding, readable_time, coordinates_in_the_city, known_borough, sound_zip_code)
+ROW_RULES = (whole_key("collision_id", "COLLISION_ID"), possible_date("crash_date"), sound_counts)
+VALUE_RULES = (
+    without_padding([*STREETS, *FACTORS, *TYPES]),
+    readable_time("crash_time"),
+    coordinates_in_the_city,
+    readable("borough", vocabulary.borough, pa.string(), BOROUGH_NOT_OF_THE_CITY),
+    readable("zip_code", _zip_code, pa.string(), ZIP_CODE_MALFORMED),
+)

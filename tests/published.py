@@ -1,0 +1,38 @@
+"""Rows as a dataset publishes them, through its rules and its curation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from stages.datasets.dataset import Dataset
+from stages.lake.partitions import Transformed
+from stages.lake.scope import month_code
+from stages.transform_clean import clean
+
+EXTRACTED = datetime(2024, 9, 16, 10, tzinfo=UTC)
+
+
+def cleaned(dataset: Dataset, *rows: dict[str, str | None]) -> Transformed:
+    """Rows of text by our column names, as transform_clean leaves them; they are of March 2024."""
+    names = [column.name for column in dataset.columns if not column.raw_only]
+    columns = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
+    count = len(rows)
+    provenance = {
+        "source": pa.array(["a"] * count),
+        "source_line": pa.array(range(2, count + 2), pa.int32()),
+        "extracted_at": pa.array([EXTRACTED] * count, pa.timestamp("us", "UTC")),
+        "month": pa.array([month_code("2024-03")] * count, pa.int32()),
+    }
+    return clean(pa.table(columns | provenance), dataset, [])
+
+
+def curated(dataset: Dataset, *rows: dict[str, str | None]) -> list[dict[str, Any]]:
+    """The same rows in the first curated table, with None for what is unknown."""
+    frame: pd.DataFrame = dataset.curate(cleaned(dataset, *rows).tables[dataset.name])[dataset.tables[0].name]
+    table = pa.Table.from_pandas(frame.drop(columns="month"), preserve_index=False)
+    assert set(table.column_names) == set(dataset.tables[0].schema.names)
+    return table.to_pylist()
