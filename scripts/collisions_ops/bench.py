@@ -171,7 +171,7 @@ def generate(folder: Path, rows: int, split: str, start: date, end: date) -> Non
     shutil.rmtree(part, ignore_errors=True)
     subprocess.run(
         [
-            *(PYTHON, "-m", "collisions_ops.sample", part),
+            *(PYTHON, "-m", "collisions_ops.sample", part, f"--dataset={dataset_of_collisions()}"),
             *(f"--rows={rows}", f"--split={split}", f"--start={start}", f"--end={end}"),
         ],
         check=True,
@@ -179,6 +179,14 @@ def generate(folder: Path, rows: int, split: str, start: date, end: date) -> Non
         stdout=subprocess.DEVNULL,
     )
     part.rename(folder)
+
+
+def dataset_of_collisions() -> str:
+    """The dataset that the yardstick reads."""
+    return answer(
+        "from stages.datasets import registry;"
+        "print(next(it.name for it in registry() if it.tables[0].name == 'collisions'), end='')"
+    )
 
 
 def make_data(folder: Path, rows: int, variants: list[str]) -> tuple[Path, int]:

@@ -113,7 +113,7 @@ def down(context: typer.Context, yes: Annotated[bool, typer.Option("--yes", help
 def land(
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE.csv …", help="published CSV files, .csv or .csv.gz")],
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="what they are; default: the only dataset")] = "",
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="what they are; default: by their headers")] = "",
 ) -> int:
     """Put published CSV files into the cluster's landing zone; the first call switches the pipeline on.
 

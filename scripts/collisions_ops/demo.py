@@ -22,7 +22,7 @@ from collisions_ops import embedded, query
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import port_open
-from collisions_ops.land import check_files, only_dataset
+from collisions_ops.land import check_files, dataset_of
 from collisions_ops.settings import DAG, Settings
 from collisions_ops.shell import paste
 from collisions_ops.ui import Ui
@@ -55,9 +55,9 @@ class Demo:
 
     def land(self, files: Sequence[Path]) -> None:
         """Put files into landing, whole or not at all, with their times."""
-        landing = self.lake / keys.landing(only_dataset())
-        landing.mkdir(parents=True, exist_ok=True)
         for file in files:
+            landing = self.lake / keys.landing(dataset_of(file))
+            landing.mkdir(parents=True, exist_ok=True)
             part = landing / f".{file.name}.part"
             shutil.copy2(file, part)
             part.replace(landing / file.name)

@@ -19,7 +19,7 @@ from stages.lake import keys
 def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]) -> None:
     """Put files into landing, each with its time of modification as its extraction time; switch the DAG on."""
     check_files(files)
-    dataset = dataset or only_dataset()
+    of = {file: dataset or dataset_of(file) for file in files}
     from stages.errors import StageError
     from stages.lake.store import open_store
     from stages.settings import Settings
@@ -30,7 +30,7 @@ def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]
         store = open_store(Settings.from_environment(others | lake))
         for file in files:
             extracted_at = datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat()
-            key = keys.landing(dataset) + file.name
+            key = keys.landing(of[file]) + file.name
             with console.waiting(key):
                 store.put(key, file, metadata={"extracted-at": extracted_at})
             console.print(f"{key}   {file.stat().st_size:,} bytes, extracted at {extracted_at[:19]}Z")
@@ -41,14 +41,24 @@ def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]
         console.print(f"{DAG} is now on: it runs daily, starting at once; {airflow.address}")
 
 
-def only_dataset() -> str:
-    """The dataset of files where none is named; raises OpsError where there are several."""
-    from stages.datasets import names
+def dataset_of(file: Path) -> str:
+    """The dataset whose header a file has; raises OpsError where it has none's."""
+    from stages.datasets import names, registry
+    from stages.errors import StageError
+    from stages.landing.content import opened
+    from stages.landing.header import read_dataset
 
-    first, *others = names()
-    if others:
-        raise OpsError(f"there are several datasets; say which: --dataset {'|'.join(names())}")
-    return first
+    try:
+        with opened(file.name, file) as content:
+            found = read_dataset(str(file), content, registry())
+    except StageError as error:
+        raise OpsError(str(error)) from None
+    if found is None:
+        raise OpsError(
+            f"{file}: its first line is the header of none of the datasets: {', '.join(names())}; name one with"
+            " --dataset to land it all the same"
+        )
+    return found.name
 
 
 def check_files(files: Sequence[Path]) -> None:

@@ -140,7 +140,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="folder for the files; created if missing")
     parser.add_argument("--dataset", nargs="+", choices=names, default=names, metavar="NAME", help="default: all")
     parser.add_argument("--demo", action="store_true", help="the demo's files; only --seed and --force apply")
-    parser.add_argument("--rows", type=int, default=10_000, help="rows to generate per dataset (%(default)s)")
+    parser.add_argument(
+        "--rows", type=int, default=10_000, help="collisions to generate; records within them follow (%(default)s)"
+    )
     parser.add_argument("--start", type=date.fromisoformat, help="first day (default: the first published)")
     parser.add_argument("--end", type=date.fromisoformat, help="day after the last (default: the sample's last)")
     parser.add_argument("--seed", type=int, default=1, help="same seed and options, same bytes (%(default)s)")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -129,8 +129,7 @@ class Dataset:
     `key` is a whole number or text, one per record. `parse_date` reads `date` in every published form. Raise `version`
     whenever the same landed rows give other rows than before: what older rules made is then remade.
 
-    `date_patterns` (form → regular expression) tell the forms apart that name columns crosswise. `other_tables` are
-    those of the same publisher that people take for this one: title → columns that only they have.
+    `date_patterns` (form → regular expression) tell the forms apart that name columns crosswise.
     """
 
     name: str
@@ -144,7 +143,6 @@ class Dataset:
     tables: tuple[Table, ...]
     sql: Path | None = None  # a folder with models/ and checks/ of the dataset's own
     date_patterns: Mapping[str, str] = field(default_factory=dict)
-    other_tables: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what the stages rely on."""

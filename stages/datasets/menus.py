@@ -27,7 +27,7 @@ class Menu:
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        entries = {UNKNOWN: "unk|not known|not reported", **self.entries}
+        entries = {**self.entries, UNKNOWN: f"unk|not known|not reported|{self.entries.get(UNKNOWN, '')}"}
         return {
             _plain(spelling): name
             for name, spellings in entries.items()

@@ -10,36 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.datasets import vocabulary
-from stages.datasets.dataset import Column, Table
-from stages.datasets.menus import Menu
+from stages.datasets.dataset import Table
 from stages.errors import ContractError
 from stages.lake.frames import has_repeats, per_value, record_numbers
 
 BETWEEN = "\x1f"  # no published value contains it: padding is cut, control characters included
-
-
-def named_columns(name: str, doc: str, menu: Menu) -> tuple[Column, Column]:
-    """The curated columns of a value that is on a menu: as published, and under its standard name."""
-    return (
-        Column(f"{name}_raw", pa.string(), f"{doc}, as published"),
-        Column(name, pa.string(), f"standard name of the {doc}", menu=menu),
-    )
-
-
-def key_column(name: str, columns: Sequence[str]) -> Column:
-    """The key of a dimension that has these published values together."""
-    told = ", ".join(f"`{column}_raw`" for column in columns)
-    return Column(name, pa.int64(), f"key of the published values of {told} together; 0 where none is stated")
-
-
-def factor_columns(number: int) -> tuple[Column, ...]:
-    """The curated columns of a contributing factor."""
-    return (
-        Column(f"factor_{number}_key", pa.int64(), "key of the published spelling; 0 where none is stated"),
-        Column(f"factor_{number}_raw", pa.string(), f"contributing factor {number}, as published"),
-        Column(f"factor_{number}", pa.string(), f"standard name of contributing factor {number}"),
-        Column(f"factor_{number}_group", pa.string(), f"group of contributing factor {number}"),
-    )
 
 
 def named(rows: pd.DataFrame, table: Table) -> dict[str, pd.Series]:

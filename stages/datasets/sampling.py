@@ -52,6 +52,12 @@ def join(*parts: Any) -> pa.Array:
     return pc.binary_join_element_wise(*parts, "")
 
 
+def api_dates(dates: Any) -> pa.Array:
+    """The portal's dates as the API writes them, `YYYY-MM-DDT00:00:00.000`."""
+    month, day, year = (pc.utf8_slice_codeunits(dates, *span) for span in ((0, 2), (3, 5), (6, 10)))
+    return join(year, "-", month, "-", day, "T00:00:00.000")
+
+
 def spoil(rows: pa.Table, at: np.ndarray, kinds: Sequence[str], defects: Defects) -> tuple[pa.Table, dict[int, str]]:
     """Give row `at[i]` the defect `kinds[i]`; the second answer names the rows whose lines are to be broken."""
     changes: dict[str, dict[int, str | None]] = {}

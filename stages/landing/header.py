@@ -18,12 +18,15 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from stages.datasets import registry
 from stages.datasets.dataset import Dataset, respelled
 from stages.errors import SourceError
+from stages.lake import keys
 from stages.lake.sources import PROVENANCE
 
 HEAD_BYTES = 1 << 18  # as much of a file as is looked at
 HEAD_LINES = 1000
+LIKELY_SHARE = 0.3  # of a dataset's columns, from which on a header is taken for one of it
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=[^"]?"?[,;\t]*\s*', re.IGNORECASE)  # Excel's own
 OTHER_FORMATS = {
@@ -123,6 +126,26 @@ def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
     )
 
 
+def dataset_of(fields: Sequence[str], datasets: Iterable[Dataset]) -> Dataset | None:
+    """Whose header it is: the dataset of whose columns it has the largest share; None where that is small, or several
+    have the same.
+    """
+    shares: dict[Dataset, float] = {}
+    for dataset in datasets:
+        if form := dataset.form_of(fields):
+            shares[dataset] = len(set(dataset.matched(fields, form).values())) / len(dataset.forms[form])
+    best = [dataset for dataset, share in shares.items() if share == max(shares.values()) and share >= LIKELY_SHARE]
+    return best[0] if len(best) == 1 else None
+
+
+def read_dataset(source: str, content: BinaryIO, datasets: Iterable[Dataset]) -> Dataset | None:
+    """Whose file it is by its header; None where that cannot be told. Raises SourceError where it is no CSV."""
+    lines = content.read(HEAD_BYTES).splitlines(keepends=True)
+    _refuse_other_formats(source, b"".join(lines[:1]))
+    number = 2 if SEPARATOR_LINE.fullmatch(lines[0]) and len(lines) > 1 else 1
+    return dataset_of(_split(source, number, lines[number - 1])[1], datasets)
+
+
 def _refuse_other_formats(source: str, head: bytes) -> None:
     if not head:
         raise SourceError(source, None, "the file is empty")
@@ -176,11 +199,12 @@ def _why_no_header(
     seen = f"{', '.join(fields[:5])[:120]} …"
     if any(map(dataset.parse_date, fields)):
         return f"is a row, not a header ({seen}); put the published header above it"
-    header = set(map(respelled, fields))
-    shared = {title: len(header & set(map(respelled, names))) for title, names in dataset.other_tables.items()}
-    title = max(shared, key=lambda name: shared[name], default="")
-    if title and shared[title] >= max(1, len(dataset.matched(fields, form)) if form else 0):
-        return f"not a {dataset.name} file: it looks like {title}; remove it from this folder"
+    other = dataset_of(fields, registry())
+    if other and other.name != dataset.name:
+        return (
+            f"not a {dataset.name} file: by its columns it is one of {other.name} ({other.title}); move it to"
+            f" {keys.landing(other.name)}"
+        )
     if form is None:
         return f"not a {dataset.name} file: none of its {len(fields)} columns ({seen}) is a published one"
     return f"required columns are missing: {', '.join(missing)} (read as the {form} form)"

@@ -43,11 +43,11 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "another table": ("CITY,STATE,TOTAL\nNew York,NY,3\n", "line 1: not a crashes file: none of its 3 columns (CITY,"),
     "the city's vehicles": (
         "UNIQUE_ID,COLLISION_ID,CRASH_DATE,CRASH_TIME,VEHICLE_ID,STATE_REGISTRATION,VEHICLE_TYPE,VEHICLE_MAKE\n",
-        "line 1: not a crashes file: it looks like the city's Vehicles table (bm4k-52h4); remove it from this folder",
+        "line 1: not a crashes file: by its columns it is one of vehicles (Motor Vehicle Collisions - Vehicles",
     ),
     "the city's persons": (
         "unique_id,collision_id,crash_date,crash_time,person_id,person_type,person_injury,vehicle_id,person_age\n",
-        "line 1: not a crashes file: it looks like the city's Persons table (f55k-p6yu); remove it from this folder",
+        "line 1: not a crashes file: by its columns it is one of persons (Motor Vehicle Collisions - Person",
     ),
     "column missing": (
         crashes_csv(rows(3), [name for name in COLUMNS if name != "COLLISION_ID"]),
@@ -263,7 +263,8 @@ def test_the_citys_persons_are_no_crashes(folder_lake: Lake, extract: Callable[[
     folder_lake.land(extract("persons_quoted_2026_1023.csv"))
     done = folder_lake.stage("ingest_raw")
     assert done.code == 65
-    assert "not a crashes file: it looks like the city's Persons table (f55k-p6yu)" in done.last
+    assert "not a crashes file: by its columns it is one of persons" in done.last
+    assert "move it to landing/persons/" in done.last
 
 
 def test_unknown_columns_stay_in_raw_and_are_reported(folder_lake: Lake) -> None:

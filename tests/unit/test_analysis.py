@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.datasets.crashes import DATASET
+from stages.datasets import registry
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import Curated, Versions, build, check, open_warehouse, read_curated
 from stages.warehouse.query import ready_queries
@@ -32,12 +32,13 @@ def built(tmp_path: Path) -> Iterator[Build]:
         def of(collisions: Iterable[Row], **others: list[Row]) -> duckdb.DuckDBPyConnection:
             numbered = [{"collision_id": number, "crash_date": DAY} | row for number, row in enumerate(collisions, 1)]
             rows = {"collisions": numbered} | others
-            tables = []
-            for table in DATASET.tables:
-                file = tmp_path / f"{table.name}.parquet"
-                pq.write_table(pa.Table.from_pylist(rows.get(table.name, []), schema=table.schema), file)
-                tables.append(Curated(table.name, table.schema, [file]))
-            read_curated(warehouse, Versions(DATASET.key, DATASET.date, tables))
+            for dataset in registry():
+                tables = []
+                for table in dataset.tables:
+                    file = tmp_path / f"{table.name}.parquet"
+                    pq.write_table(pa.Table.from_pylist(rows.get(table.name, []), schema=table.schema), file)
+                    tables.append(Curated(table.name, table.schema, [file]))
+                read_curated(warehouse, Versions(dataset.key, dataset.date, tables))
             build(warehouse, sql_files.models([sql_files.OWN]))
             return warehouse
 
@@ -162,7 +163,12 @@ def test_tables_and_columns_carry_their_meanings(built: Build) -> None:
 
 # --- ready queries --------------------------------------------------------------------------------------
 
-PARAMETERS = {"before_after": {"corner": "avenue u", "with": "FLATBUSH AVENUE", "date": "2024-03-05"}}
+PARAMETERS = {
+    "before_after": {"corner": "avenue u", "with": "FLATBUSH AVENUE", "date": "2024-03-05"},
+    "ages_and_roles": {"year": "2024"},
+    "pedestrians": {"year": "2024"},
+    "seat_belts": {"year": "2024"},
+}
 COUNTED = {"persons_injured": 1, "persons_killed": 0, "cyclists_injured": 1, "cyclists_killed": 0}
 
 

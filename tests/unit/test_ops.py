@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shlex
@@ -17,10 +18,13 @@ from collisions_ops.airflow_api import SCHEDULER_SECONDS, STALL_SECONDS, Airflow
 from collisions_ops.console import Console
 from collisions_ops.errors import CommandFailed, OpsError
 from collisions_ops.images import content_tag
-from collisions_ops.land import check_files, only_dataset
+from collisions_ops.land import check_files, dataset_of
 from collisions_ops.settings import Ports, Settings
 from collisions_ops.shell import Shell, paste
 from collisions_ops.wait import until
+
+from stages.datasets import registry
+from stages.datasets.dataset import Dataset
 
 # --- settings, shell, waits -----------------------------------------------------------------------------
 
@@ -116,8 +120,24 @@ def test_files_to_land_are_looked_at_first(tmp_path: Path) -> None:
         check_files([tmp_path / "a.csv", tmp_path / "b/a.csv"])
 
 
-def test_files_are_of_the_only_dataset() -> None:
-    assert only_dataset() == "crashes"
+@pytest.mark.parametrize("dataset", registry())
+def test_the_header_tells_the_dataset(tmp_path: Path, dataset: Dataset) -> None:
+    for number, names in enumerate(dataset.forms.values()):
+        for separator, packed in ((",", False), (";", True)):
+            line = (separator.join(reversed(names)) + "\n").encode()
+            file = tmp_path / f"{number}.csv"
+            file.write_bytes(gzip.compress(line) if packed else line)
+            assert dataset_of(file) == dataset.name
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("CITY,STATE\n", "is the header of none of the datasets: "), ("", "the file is empty"), ("<html>", "is not CSV")],
+)
+def test_a_file_of_no_dataset_is_not_landed(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(OpsError, match=message):
+        dataset_of(tmp_path / "a.csv")
 
 
 # --- images -------------------------------------------------------------------------------------------------

@@ -201,6 +201,11 @@ def test_a_check_that_returns_a_null_row_fails(
         ("dim_date", "date_key"),
         ("dim_location", "location_key"),
         ("dim_vehicle_type", "vehicle_type_key"),
+        ("fct_persons", "unique_id"),
+        ("dim_person_profile", "person_profile_key"),
+        ("dim_person_harm", "person_harm_key"),
+        ("dim_occupant", "occupant_key"),
+        ("dim_pedestrian", "pedestrian_key"),
     ],
 )
 def test_a_key_that_is_null_fails_the_check_of_uniqueness(

@@ -1,6 +1,6 @@
 """Crashes (h9gi-nx95): one row per police-reported collision."""
 
-from stages.datasets.crashes.columns import COLLISION_VEHICLES, COLLISIONS, COLUMNS, DATE_PATTERNS, OTHER_TABLES
+from stages.datasets.crashes.columns import COLLISION_VEHICLES, COLLISIONS, COLUMNS, DATE_PATTERNS
 from stages.datasets.dataset import Dataset
 from stages.datasets.values import parse_date
 
@@ -15,5 +15,4 @@ DATASET = Dataset(
     columns=COLUMNS,
     tables=(COLLISIONS, COLLISION_VEHICLES),
     date_patterns=DATE_PATTERNS,
-    other_tables=OTHER_TABLES,
 )

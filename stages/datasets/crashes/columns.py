@@ -157,16 +157,3 @@ COLLISION_VEHICLES = Table(
         Column("factor_group", pa.string(), "group of the standard contributing factor"),
     ),
 )
-
-# The city's tables of the vehicles and persons in the same collisions, and columns that only they have: their files get
-# mixed up with those of crashes.
-OTHER_TABLES = {
-    "the city's Vehicles table (bm4k-52h4)": (
-        *("STATE_REGISTRATION", "VEHICLE_TYPE", "VEHICLE_MAKE", "VEHICLE_MODEL", "VEHICLE_YEAR", "TRAVEL_DIRECTION"),
-        *("VEHICLE_OCCUPANTS", "DRIVER_SEX", "DRIVER_LICENSE_STATUS", "PRE_CRASH", "POINT_OF_IMPACT", "VEHICLE_DAMAGE"),
-    ),
-    "the city's Persons table (f55k-p6yu)": (
-        *("PERSON_ID", "PERSON_TYPE", "PERSON_INJURY", "PERSON_AGE", "PERSON_SEX", "EJECTION", "EMOTIONAL_STATUS"),
-        *("BODILY_INJURY", "POSITION_IN_VEHICLE", "SAFETY_EQUIPMENT", "PED_LOCATION", "PED_ACTION", "PED_ROLE"),
-    ),
-}

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.datasets.boroughs import NAMES, of_the_city
-from stages.datasets.sampling import Defects, Month, SampleFile, join, morning, pick, revise, spoil, words
+from stages.datasets.sampling import Defects, Month, SampleFile, api_dates, join, morning, pick, revise, spoil, words
 
 FIRST_DAY = date(2012, 7, 1)  # the published files begin here; collision ids count from it
 LAST_DAY = date(2026, 6, 1)
@@ -283,8 +283,7 @@ def in_form(rows: pa.Table, form: str) -> pa.Table:
     before = {"portal": "", "quoted": "    ", "api": "\n,  \n"}[form]  # how each form begins a LOCATION
     columns["LOCATION"] = join(before, columns["LOCATION"])
     if form == "api":
-        month, day, year = (pc.utf8_slice_codeunits(columns["CRASH DATE"], *span) for span in ((0, 2), (3, 5), (6, 10)))
-        columns["CRASH DATE"] = join(year, "-", month, "-", day, "T00:00:00.000")
+        columns["CRASH DATE"] = api_dates(columns["CRASH DATE"])
     return pa.table(columns)
 
 

@@ -1,9 +1,14 @@
 -- Check: factors are in the vocabulary
 -- Table: dim_contributing_factor
 -- Severity: warning
-select raw_spelling, count(vehicle_slot) as vehicles
+with named as (
+    select contributing_factor_key from fct_collision_vehicles
+    union all select contributing_factor_1_key from fct_persons
+    union all select contributing_factor_2_key from fct_persons
+)
+select raw_spelling, count(*) as records
 from dim_contributing_factor
-left join fct_collision_vehicles using (contributing_factor_key)
+join named using (contributing_factor_key)
 where contributing_factor = 'Unmapped'
 group by raw_spelling
-order by vehicles desc, raw_spelling;
+order by records desc, raw_spelling;

@@ -5,5 +5,5 @@ select
     contributing_factor_raw as raw_spelling, -- as published
     coalesce(any_value(contributing_factor), 'Unknown') as contributing_factor, -- standard name; Unmapped where the vocabulary lacks it
     coalesce(any_value(factor_group), 'Unknown') as factor_group -- group of the standard factor
-from newest_collision_vehicles
+from published_factors
 group by contributing_factor_key, contributing_factor_raw;

@@ -1,8 +1,13 @@
--- Grain: one row per day, without gaps from the first collision to the last.
+-- Grain: one row per day, without gaps from the first record to the last.
 create table dim_date as
-with bounds as (
+with dated as (
+    select crash_date from fct_collisions
+    union all
+    select crash_date from fct_persons
+),
+bounds as (
     select min(crash_date) as first_day, max(crash_date) as last_day
-    from fct_collisions
+    from dated
 ),
 days as (
     select unnest(generate_series(first_day::timestamp, last_day::timestamp, interval 1 day))::date as day

@@ -1,8 +1,13 @@
--- Grain: one row per day of dim_date: its collisions, and how many there are on the 28 days around it.
+-- Grain: one row per day from the first collision to the last: its collisions, and how many there are on the 28 days around it.
 create temp view collisions_by_day as
-with days as (
+with bounds as (
+    select min(date_key) as first_day, max(date_key) as last_day
+    from fct_collisions
+),
+days as (
     select date, count(collision_id) as collisions
     from dim_date
+    join bounds on date_key between first_day and last_day
     left join fct_collisions using (date_key)
     group by date
 )
