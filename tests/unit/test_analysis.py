@@ -168,6 +168,8 @@ PARAMETERS = {
     "ages_and_roles": {"year": "2024"},
     "pedestrians": {"year": "2024"},
     "seat_belts": {"year": "2024"},
+    "fatal_makes": {"year": "2024"},
+    "licences": {"year": "2024"},
 }
 COUNTED = {"persons_injured": 1, "persons_killed": 0, "cyclists_injured": 1, "cyclists_killed": 0}
 

@@ -206,6 +206,12 @@ def test_a_check_that_returns_a_null_row_fails(
         ("dim_person_harm", "person_harm_key"),
         ("dim_occupant", "occupant_key"),
         ("dim_pedestrian", "pedestrian_key"),
+        ("fct_vehicles", "unique_id"),
+        ("dim_vehicle_make", "vehicle_make_key"),
+        ("dim_state", "state_key"),
+        ("dim_vehicle_part", "part_key"),
+        ("dim_driver", "driver_key"),
+        ("dim_movement", "movement_key"),
     ],
 )
 def test_a_key_that_is_null_fails_the_check_of_uniqueness(

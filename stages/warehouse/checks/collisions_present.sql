@@ -3,4 +3,4 @@
 -- Severity: error
 select count(*) as collisions
 from fct_collisions
-having count(*) = 0 and not exists (from fct_persons);
+having count(*) = 0 and not exists (from fct_persons) and not exists (from fct_vehicles);

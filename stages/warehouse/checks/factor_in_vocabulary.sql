@@ -5,6 +5,8 @@ with named as (
     select contributing_factor_key from fct_collision_vehicles
     union all select contributing_factor_1_key from fct_persons
     union all select contributing_factor_2_key from fct_persons
+    union all select contributing_factor_1_key from fct_vehicles
+    union all select contributing_factor_2_key from fct_vehicles
 )
 select raw_spelling, count(*) as records
 from dim_contributing_factor

@@ -4,6 +4,8 @@ with dated as (
     select crash_date from fct_collisions
     union all
     select crash_date from fct_persons
+    union all
+    select crash_date from fct_vehicles
 ),
 bounds as (
     select min(crash_date) as first_day, max(crash_date) as last_day

@@ -5,5 +5,5 @@ select
     vehicle_type_raw as raw_spelling, -- as published
     coalesce(any_value(vehicle_type), 'Unknown') as vehicle_type, -- standard name; Unmapped where the vocabulary lacks the spelling
     coalesce(any_value(vehicle_group), 'Unknown') as vehicle_group -- group of the standard type
-from newest_collision_vehicles
+from published_vehicle_types
 group by vehicle_type_key, vehicle_type_raw;

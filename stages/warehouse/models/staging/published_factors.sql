@@ -4,4 +4,8 @@ select contributing_factor_key, contributing_factor_raw, contributing_factor, fa
 union all
 select factor_1_key, factor_1_raw, factor_1, factor_1_group from newest_persons
 union all
-select factor_2_key, factor_2_raw, factor_2, factor_2_group from newest_persons;
+select factor_2_key, factor_2_raw, factor_2, factor_2_group from newest_persons
+union all
+select factor_1_key, factor_1_raw, factor_1, factor_1_group from newest_vehicles
+union all
+select factor_2_key, factor_2_raw, factor_2, factor_2_group from newest_vehicles;

@@ -5,6 +5,7 @@ select
     fct_persons.collision_id as collision_id, -- the city's number of the collision; NULL where it cannot be read
     fct_collisions.collision_id is not null as collision_known, -- whether the collision is in fct_collisions
     vehicle_unique_id, -- record of the person's vehicle; NULL where none is stated
+    fct_vehicles.unique_id is not null as vehicle_known, -- whether the vehicle is in fct_vehicles
     coalesce(fct_collisions.date_key, fct_persons.date_key) as date_key, -- day of the collision, as YYYYMMDD; where it is not known, the day that this record states
     coalesce(fct_collisions.location_key, 0) as location_key, -- place of the collision; 0: not stated, or the collision is not known
     coalesce(fct_collisions.crash_date, fct_persons.crash_date) as crash_date, -- day of the collision; where it is not known, the day that this record states
@@ -33,6 +34,7 @@ select
     factor_2.contributing_factor as contributing_factor_2 -- second contributing factor
 from fct_persons
 left join fct_collisions on fct_collisions.collision_id = fct_persons.collision_id
+left join fct_vehicles on fct_vehicles.unique_id = fct_persons.vehicle_unique_id
 join dim_person_profile using (person_profile_key)
 join dim_person_harm using (person_harm_key)
 join dim_occupant using (occupant_key)

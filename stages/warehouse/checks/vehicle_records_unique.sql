@@ -1,0 +1,7 @@
+-- Check: unique_id is unique and not null
+-- Table: fct_vehicles
+-- Severity: error
+select unique_id, count(*) as rows
+from fct_vehicles
+group by unique_id
+having count(*) > 1 or unique_id is null;
