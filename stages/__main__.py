@@ -88,6 +88,15 @@ def parser(names: Sequence[str]) -> Parser:
         help="publish a warehouse that has lost more rows than COLLISIONS_MAX_SHRINK_RATIO allows",
     )
     made.add_argument(
+        "--full-refresh",
+        type=flag,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="true|false",
+        help="build the warehouse from every curated partition, not only from those that have changed",
+    )
+    made.add_argument(
         "--run-id", metavar="ID", help="ties the four stages of a run together; default: derived from the scope"
     )
     return made
@@ -114,7 +123,12 @@ def run(
     from stages.settings import Settings
 
     settings = Settings.from_environment(environment)
-    this = Run(store or open_store(settings), settings, scope, run_id, given.take_in == "new", given.allow_shrink)
+    this = Run(
+        *(store or open_store(settings), settings, scope, run_id),
+        take_in_new=given.take_in == "new",
+        allow_shrink=given.allow_shrink,
+        full_refresh=given.full_refresh,
+    )
     chosen = [dataset for dataset in registry or datasets.registry() if dataset.name in given.dataset]
     importlib.import_module(f"stages.{given.stage}").run(this, chosen)
 

@@ -29,6 +29,7 @@ class Run:
 
     `take_in_new`: in addition to its dates, the run takes in every landed file that is not yet fully taken in.
     `allow_shrink`: its warehouse may have lost any number of rows.
+    `full_refresh`: its warehouse is built from every curated partition, whatever has changed since the published one.
     """
 
     store: ObjectStore
@@ -37,6 +38,7 @@ class Run:
     run_id: str
     take_in_new: bool = False
     allow_shrink: bool = False
+    full_refresh: bool = False
 
 
 @dataclass(frozen=True)
