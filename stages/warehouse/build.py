@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from stages.errors import StageError
 from stages.parallel import workers
-from stages.warehouse.models import Check, Model
+from stages.warehouse.models import KEPT, Check, Model
 
 OLDEST_READER = "v1.4.0"  # the oldest DuckDB that must open the file; newer storage would shut it out
 KEPT_ROWS = 100  # of each failed check
@@ -36,6 +37,16 @@ class Versions:
     date: str
     tables: Sequence[Curated]
 
+    @property
+    def first(self) -> str:
+        """The name of the first table."""
+        return self.tables[0].name
+
+    @property
+    def month(self) -> str:
+        """The SQL for a row's month, YYYYMM."""
+        return f"year({self.date}) * 100 + month({self.date})"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -47,8 +58,8 @@ class Failure:
 
 
 def open_warehouse(path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
-    """A new database that keeps to a memory limit and spills into `scratch`."""
-    return duckdb.connect(
+    """A new database, or one to be brought up to date, that keeps to a memory limit and spills into `scratch`."""
+    warehouse = duckdb.connect(
         str(path),
         config={
             "storage_compatibility_version": OLDEST_READER,
@@ -59,52 +70,78 @@ def open_warehouse(path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
             "autoinstall_known_extensions": False,  # nothing is fetched while a stage runs
         },
     )
+    warehouse.execute(f"create schema if not exists {KEPT}; set search_path = 'main,{KEPT}'")
+    return warehouse
 
 
 def read_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> None:
-    """Make the views that models read: `curated_<table>` with every version, `newest_<table>` with the newest of each
-    record, and between them the temporary table `superseded_<first table>`.
+    """Make what models read: `curated_<table>` with every version, `superseded_<first table>` with the key and date of
+    those that a newer version replaces, and `newest_<table>` without these; and what a later build by steps needs,
+    `records_<first table>` with the key and month (YYYYMM) of every version.
 
     A record that has moved to another month is in the curated partitions of both: the latest extraction counts, then
     the greatest source name, then the last line.
     """
-    for table in dataset.tables:
-        _read_table(warehouse, table)
-    first, key, date = dataset.tables[0].name, dataset.key, dataset.date
+    first = dataset.first
+    show_curated(warehouse, dataset)
     warehouse.execute(f"""
-        create temp table superseded_{first} as
-        with repeated as (
-            select {key}
-            from curated_{first}
-            group by {key}
-            having count(*) > 1
-        ),
-        versions as (
-            select
-                {key},
-                {date},
-                row_number() over (partition by {key} order by extracted_at desc, source desc, source_line desc) as age
-            from curated_{first}
-            semi join repeated using ({key})
-        )
-        select {key}, {date}
-        from versions
-        where age > 1
+        create table {KEPT}.records_{first} as
+        select {dataset.key}, {dataset.month} as month
+        from curated_{first};
+        create table {KEPT}.superseded_{first} as {superseded(dataset, f"curated_{first}")}
     """)
+    show_newest(warehouse, dataset)
+
+
+def show_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> None:
+    """Make the views `curated_<table>` of a dataset's files."""
     for table in dataset.tables:
-        warehouse.execute(
-            f"create temp view newest_{table.name} as"
-            f" from curated_{table.name} anti join superseded_{first} using ({key}, {date})"
-        )
+        _show_files(warehouse, table)
 
 
-def _read_table(warehouse: duckdb.DuckDBPyConnection, table: Curated) -> None:
+def _show_files(warehouse: duckdb.DuckDBPyConnection, table: Curated) -> None:
     view = f"curated_{table.name}"
+    warehouse.execute(f"drop view if exists {view}")
     if not table.files:
         warehouse.register(view, table.schema.empty_table())
         return
     names = ", ".join(f"'{quoted(file)}'" for file in table.files)
     warehouse.execute(f"create temp view {view} as from read_parquet([{names}], hive_partitioning = false)")
+
+
+def show_newest(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> None:
+    """Make the views `newest_<table>` of a dataset's files."""
+    for table in dataset.tables:
+        warehouse.execute(
+            f"create or replace temp view newest_{table.name} as from curated_{table.name}"
+            f" anti join superseded_{dataset.first} using ({dataset.key}, {dataset.date})"
+        )
+
+
+def superseded(dataset: Versions, versions: str) -> str:
+    """The query for the key and date of those `versions`, a relation like the first curated table, that a newer one
+    replaces.
+    """
+    key, date = dataset.key, dataset.date
+    return f"""
+        with repeated as (
+            select {key}
+            from {versions}
+            group by {key}
+            having count(*) > 1
+        ),
+        aged as (
+            select
+                {key},
+                {date},
+                row_number() over (partition by {key} order by extracted_at desc, source desc, source_line desc) as age
+            from {versions}
+            semi join repeated using ({key})
+        )
+        select {key}, {date}
+        from aged
+        where age > 1
+    """
 
 
 def quoted(text: object) -> str:
@@ -118,8 +155,11 @@ def build(warehouse: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None
     Raises StageError with the file's name where its SQL fails.
     """
     for model in models:
-        _execute(warehouse, model.sql, model.path)
-        if model.kind != "staging":
+        sql = model.sql
+        if model.kind == "monthly":
+            sql = re.sub(r"create table ", f"create table {KEPT}.", sql, count=1, flags=re.IGNORECASE)
+        execute(warehouse, sql, model.path)
+        if not model.internal:
             _comment(warehouse, model)
 
 
@@ -137,7 +177,7 @@ def check(warehouse: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> list
     """Run the checks, record each in meta_quality, and return those that failed."""
     failures = []
     for one in checks:
-        _execute(warehouse, f"create or replace temp table failing as {one.sql}", one.path)
+        execute(warehouse, f"create or replace temp table failing as {one.sql}", one.path)
         found = warehouse.execute("select count(*) from failing").fetchone()
         count = found[0] if found else 0
         warehouse.execute(
@@ -148,7 +188,8 @@ def check(warehouse: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> list
     return failures
 
 
-def _execute(warehouse: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
+def execute(warehouse: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:
+    """Run the SQL of a file; raises StageError with the file's name where it fails."""
     try:
         warehouse.execute(sql)
     except (duckdb.OutOfMemoryException, duckdb.IOException):

@@ -1,8 +1,9 @@
 """The SQL files as they describe themselves: models with their grain and columns, checks with their severity.
 
-A model is `models/{staging,facts,dims,views,meta}/<relation>.sql`; its first line states its grain, and each column of
-a published relation has its meaning behind it, as a comment. A check is `checks/<name>.sql`; its head says what must
-hold, of which table, and how severe a failure is; its query returns the rows that break it.
+A model is `models/{staging,monthly,facts,dims,views,meta}/<relation>.sql`; its first line states its grain, and each
+column of a published relation has its meaning behind it, as a comment. `models/steps/<relation>.sql` is what bringing
+that relation up to date takes beyond its own SQL (stages/warehouse/steps.py). A check is `checks/<name>.sql`; its head
+says what must hold, of which table, and how severe a failure is; its query returns the rows that break it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import duckdb
 from stages.errors import StageError
 
 OWN = Path(__file__).parent
-KINDS = ("staging", "facts", "dims", "views", "meta")  # staging relations are temporary: they are not published
+# Staging relations are temporary; monthly ones are in the published file for the next build, in the schema KEPT.
+KINDS = ("staging", "monthly", "facts", "dims", "views", "meta")
+KEPT = "kept"
 SEVERITIES = ("error", "warning")
 _COLUMN = re.compile(r"^ {4}(?:.* as )?([a-z_]\w*)(?: [a-z]+)?,? -- (.+)$")
 _FROM = re.compile(r'\b(?:from|join)\s+((?:"?\w+"?(?:\s+(?:as\s+)?\w+)?\s*,\s*)*"?[a-z_]\w*)', re.IGNORECASE)
@@ -29,7 +32,10 @@ _RELATION = re.compile(r'^\s*create (temp )?(?:table|view) "?([a-z_]\w*)', re.IG
 
 @dataclass(frozen=True)
 class Model:
-    """One relation of the warehouse: its SQL, its grain, its columns' meanings, the relations that it reads."""
+    """One relation of the warehouse: its SQL, its grain, its columns' meanings, the relations that it reads.
+
+    `step` is the SQL of its file in models/steps, if it has one; `whole`: it is always built from all months.
+    """
 
     name: str
     kind: str
@@ -38,6 +44,13 @@ class Model:
     grain: str
     columns: dict[str, str]
     refers_to: frozenset[str]
+    step: str = ""
+    whole: bool = False
+
+    @property
+    def internal(self) -> bool:
+        """Whether it is no part of what is published to be read."""
+        return self.kind in {"staging", "monthly"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Check:
     table: str
     severity: str
     sql: str
+    refers_to: frozenset[str]
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -70,11 +84,17 @@ def models(folders: Iterable[Path]) -> list[Model]:
     """
     found: dict[str, Model] = {}
     for folder in folders:
-        for path in _files(folder / "models", "*/*.sql"):
-            model = _model(path)
+        paths = _files(folder / "models", "*/*.sql")
+        steps = {path.stem: path for path in paths if path.parent.name == "steps"}
+        for path in paths:
+            if path.parent.name == "steps":
+                continue
+            model = _model(path, steps.pop(path.stem, None))
             if model.name in found:
                 raise StageError(f"{path}: {found[model.name].path} already makes {model.name}")
             found[model.name] = model
+        if steps:
+            raise StageError(f"{min(steps.values())}: there is no model of this name beside it")
     graph = {name: sorted(model.refers_to & found.keys()) for name, model in found.items()}
     try:
         return [found[name] for name in TopologicalSorter(graph).static_order()]
@@ -83,7 +103,7 @@ def models(folders: Iterable[Path]) -> list[Model]:
         raise StageError(f"{found[error.args[1][0]].path}: models refer to one another in a cycle: {circle}") from None
 
 
-def _model(path: Path) -> Model:
+def _model(path: Path, step: Path | None) -> Model:
     sql = path.read_text()
     first = sql.partition("\n")[0]
     kind = path.parent.name
@@ -98,10 +118,18 @@ def _model(path: Path) -> Model:
         raise StageError(f"{path}: must create {path.stem}, as its name says")
     if bool(made[1]) != (kind == "staging"):
         raise StageError(f"{path}: relations in staging must be temporary, all others must not")
+    return Model(
+        *(path.stem, kind, path, sql, first.removeprefix("-- Grain: "), columns, _references(code) - {path.stem}),
+        step=step.read_text() if step else "",
+        whole=bool(re.search(r"^-- Built: whole$", sql, re.MULTILINE)),
+    )
+
+
+def _references(code: str) -> frozenset[str]:
+    """The relations that SQL without comments and texts reads."""
     within = set(re.findall(r"^\)?,?(?:with )?([a-z_]\w*) as \(", code, re.MULTILINE))
     named = (name for names in _FROM.findall(code) for name in names.lower().split(","))
-    references = frozenset(name.split()[0].strip('"') for name in named) - within - {path.stem}
-    return Model(path.stem, kind, path, sql, first.removeprefix("-- Grain: "), columns, references)
+    return frozenset(name.split()[0].strip('"') for name in named) - within
 
 
 def checks(folders: Iterable[Path]) -> list[Check]:
@@ -132,4 +160,5 @@ def _check(path: Path) -> Check:
         raise StageError(f"{path}: its SQL fails: {error}") from None
     if queries != 1:
         raise StageError(f"{path}: expected one query that returns the failing rows, found {queries}")
-    return Check(path.stem, path, head["Check"], head["Table"], head["Severity"], sql)
+    references = _references(_NOT_CODE.sub("", sql))
+    return Check(path.stem, path, head["Check"], head["Table"], head["Severity"], sql, references)

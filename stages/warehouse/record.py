@@ -13,6 +13,8 @@ import duckdb
 from stages.lake.job import Job
 from stages.lake.ledger import Ledger
 from stages.lake.sources import Source
+from stages.warehouse.build import Versions, build
+from stages.warehouse.models import Model
 
 
 def insert(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
@@ -21,6 +23,14 @@ def insert(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str
     shape = json.dumps([dict(described)])
     values = json.dumps([{name: row.get(name) for name, _ in described} for row in rows])
     warehouse.execute(f"insert into {table} select row.* from (select unnest(from_json(?, ?)) as row)", [values, shape])
+
+
+def renew(warehouse: duckdb.DuckDBPyConnection, meta: Iterable[Model]) -> None:
+    """Make the meta tables anew and empty, except for the one that is kept by month."""
+    for model in meta:
+        if model.name != "meta_contents":
+            warehouse.execute(f"drop table {model.name}")
+            build(warehouse, [model])
 
 
 def record_runs(warehouse: duckdb.DuckDBPyConnection, manifests: Iterable[dict[str, Any]]) -> None:
@@ -52,11 +62,11 @@ def record_job(warehouse: duckdb.DuckDBPyConnection, job: Job, ledger: Ledger) -
     insert(warehouse, "meta_rules", [{**row, "rule": rule, "rows": count} for rule, count in job.rules.items()])
 
 
-def record_contents(warehouse: duckdb.DuckDBPyConnection, dataset: str, table: str, date: str) -> None:
-    """meta_contents, from a dataset's first curated table."""
+def record_contents(warehouse: duckdb.DuckDBPyConnection, dataset: str, versions: Versions) -> None:
+    """Add the rows of `newest_<first table>` to meta_contents, which must not yet have rows of these months."""
     warehouse.execute(
-        f"insert into meta_contents select ?, source, strftime({date}, '%Y-%m') as month, count(*) from newest_{table}"
-        " group by all order by all",
+        f"insert into meta_contents select ?, source, strftime({versions.date}, '%Y-%m') as month, count(*)"
+        f" from newest_{versions.first} group by all order by all",
         [dataset],
     )
 

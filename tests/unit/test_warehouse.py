@@ -14,6 +14,7 @@ from stages.datasets import registry
 from stages.errors import StageError
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import KEPT_ROWS, Curated, Versions, build, check, open_warehouse, read_curated
+from stages.warehouse.steps import Steps
 
 GRAIN = "-- Grain: one row per thing.\n"
 HEAD = "-- Check: all is well\n-- Table: t\n-- Severity: error\n"
@@ -84,11 +85,12 @@ def test_models_that_refer_to_one_another_are_named(write: Callable[..., Path]) 
     ("name", "text", "message"),
     [
         ("models__facts__a", "create table a as select 1", "a.sql: the first line must state the grain"),
-        ("models__others__a", GRAIN, "expected in one of the folders staging, facts, dims, views, meta"),
+        ("models__others__a", GRAIN, "expected in one of the folders staging, monthly, facts, dims, views, meta"),
         ("models__a", GRAIN, "nothing reads this file"),
         ("models__facts__a", f"{GRAIN}create table b as select 1", "must create a, as its name says"),
         ("models__facts__a", f"{GRAIN}create temp view a as select 1", "relations in staging must be temporary"),
         ("models__staging__a", f"{GRAIN}create table a as select 1", "relations in staging must be temporary"),
+        ("models__steps__a", "delete from a", "steps/a.sql: there is no model of this name"),
     ],
 )
 def test_a_malformed_model_is_named(write: Callable[..., Path], name: str, text: str, message: str) -> None:
@@ -109,6 +111,30 @@ def test_a_model_that_fails_names_its_file(write: Callable[..., Path], warehouse
         build(warehouse, sql_files.models([folder]))
 
 
+def test_facts_of_one_dataset_with_a_date_are_kept_by_month(write: Callable[..., Path]) -> None:
+    folder = write(
+        models__facts__a=f"{GRAIN}create table a as\nselect\n    x as date_key, -- day\nfrom near",
+        models__facts__b=f"{GRAIN}-- Built: whole\ncreate table b as\nselect\n    x as date_key, -- day\nfrom newest_x",
+        models__facts__c=f"{GRAIN}create table c as select 1 from newest_x",
+        models__facts__d=f"{GRAIN}create table d as\nselect\n    x as date_key, -- day\nfrom newest_x join newest_z",
+        models__facts__e=f"{GRAIN}create table e as\nselect\n    x as date_key, -- day\nfrom newest_x join a",
+        models__staging__near=f"{GRAIN}create temp view near as select 1 from newest_x join curated_y",
+        models__monthly__m=f"{GRAIN}create table m as select 1 from near",
+        checks__all=f"{HEAD}select 1 from curated_z",
+    )
+    steps = Steps(sql_files.models([folder]), sql_files.checks([folder]), {"x": "one", "y": "one", "z": "other"})
+    assert {model.name for model in steps.monthly} == {"a", "m"}
+    assert {model.name for model in steps.others} == {"b", "c", "d", "e"}
+    assert steps.read_whole == {"x", "z"}
+
+
+def test_a_monthly_model_of_more_than_one_dataset_is_refused(write: Callable[..., Path]) -> None:
+    folder = write(models__monthly__m=f"{GRAIN}create table m as select 1 from newest_x join newest_z")
+    steps = Steps(sql_files.models([folder]), [], {"x": "one", "z": "other"})
+    with pytest.raises(StageError, match=r"monthly/m\.sql: a monthly model reads the curated tables of one dataset"):
+        _ = steps.monthly
+
+
 def test_every_published_column_is_explained(warehouse: duckdb.DuckDBPyConnection) -> None:
     models = sql_files.models([sql_files.OWN])
     for dataset in registry():
@@ -116,12 +142,12 @@ def test_every_published_column_is_explained(warehouse: duckdb.DuckDBPyConnectio
         read_curated(warehouse, Versions(dataset.key, dataset.date, files))
     build(warehouse, models)
     published = warehouse.sql(
-        "select table_name from duckdb_tables() where not temporary"
+        "select table_name from duckdb_tables() where not temporary and schema_name = 'main'"
         " union all select view_name from duckdb_views() where not temporary and not internal"
     )
-    assert {name for (name,) in published.fetchall()} == {model.name for model in models if model.kind != "staging"}
+    assert {name for (name,) in published.fetchall()} == {model.name for model in models if not model.internal}
     for model in models:
-        if model.kind != "staging":
+        if not model.internal:
             columns = [name for name, *_ in warehouse.table(model.name).description or []]
             assert list(model.columns) == columns, model.path
 

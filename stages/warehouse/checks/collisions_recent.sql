@@ -2,8 +2,8 @@
 -- Table: fct_collisions
 -- Severity: warning
 with files as (
-    select source, extracted_at, max(crash_date) as last_date
-    from newest_collisions
+    select source, extracted_at, max(last_date) as last_date
+    from collision_files_by_month
     group by source, extracted_at
 ),
 newest as (

@@ -2,6 +2,5 @@
 -- Table: fct_collisions
 -- Severity: warning
 select collision_id, crash_date, borough, borough_distance_m, latitude, longitude, on_street_name, cross_street_name
-from newest_collisions
-where borough_distance_m > 1000
+from collisions_far_from_borough
 order by borough_distance_m desc, collision_id;

@@ -1,18 +1,8 @@
 -- Grain: one row per place and way to name it: with its borough, or without where one borough alone has a place of this name.
 create temp table places as
-with names as (
-    select
-        named_as,
-        any_value(name) as name,
-        any_value(place_type) as place_type,
-        any_value(place) as place,
-        any_value(borough) as borough
-    from named_collisions
-    group by named_as
-),
-in_one_borough as (
+with in_one_borough as (
     select name, min(borough) as borough
-    from names
+    from place_names
     where place is not null
     group by name
     having count(borough) = 1
@@ -20,11 +10,13 @@ in_one_borough as (
 located as (
     select
         named_as,
+        name,
         place_type,
         place,
-        if(place is null, null, coalesce(names.borough, in_one_borough.borough)) as borough,
-        names.borough is null and in_one_borough.borough is not null as is_other_name
-    from names
+        place_names.borough is not null as states_borough,
+        if(place is null, null, coalesce(place_names.borough, in_one_borough.borough)) as borough,
+        place_names.borough is null and in_one_borough.borough is not null as is_other_name
+    from place_names
     left join in_one_borough using (name)
 )
 select
