@@ -158,7 +158,8 @@ class Making:
                 job.rules["superseded_in_another_month"] = ledgers[dataset].superseded
         failures = check(warehouse, self.checks)
         for dataset, job in self.jobs.items():
-            record_job(warehouse, job, ledgers[dataset])
+            if job.inputs:
+                record_job(warehouse, job, ledgers[dataset])
         record_origin(warehouse, self.made_by, self.layer.etags)
         warehouse.execute("checkpoint")  # into the one file; closing would do so too, but hide a failure
         if record_size(warehouse, self.built.stat().st_size):

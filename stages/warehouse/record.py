@@ -34,8 +34,16 @@ def renew(warehouse: duckdb.DuckDBPyConnection, meta: Iterable[Model]) -> None:
 
 
 def record_runs(warehouse: duckdb.DuckDBPyConnection, manifests: Iterable[dict[str, Any]]) -> None:
-    """meta_stages (the row ledger), meta_rules (why rows were rejected or changed) and meta_runs, from manifests."""
-    done = sorted(manifests, key=lambda manifest: str(manifest["started_at"]))
+    """meta_stages (the row ledger), meta_rules (why rows were rejected or changed) and meta_runs, from manifests.
+
+    A dataset of which nothing has ever been landed has no rows there.
+    """
+    found = list(manifests)
+    landed = {manifest["dataset"] for manifest in found if manifest["inputs"]}
+    done = sorted(
+        (manifest for manifest in found if manifest["dataset"] in landed),
+        key=lambda manifest: str(manifest["started_at"]),
+    )
     insert(warehouse, "meta_stages", [{**manifest, "started_at": utc(manifest["started_at"])} for manifest in done])
     insert(
         warehouse,

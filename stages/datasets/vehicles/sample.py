@@ -28,7 +28,8 @@ MAKES = {
 }  # fmt: skip
 STATES = {
     "NY": 84, "NJ": 5, "PA": 2.5, "CT": 1.5, "FL": 1.4, "VA": 0.8, "NC": 0.7, "MA": 0.6, "GA": 0.5, "TX": 0.5,
-    "MD": 0.4, "OH": 0.3, "IL": 0.3, "TN": 0.2, "OK": 0.2, "ME": 0.2, "ON": 0.1, "QC": 0.05, "GV": 0.05, "DP": 0.05, "ZZ": 0.02,
+    "MD": 0.4, "OH": 0.3, "IL": 0.3, "TN": 0.2, "OK": 0.2, "ME": 0.2, "ON": 0.1, "QC": 0.05, "GV": 0.05, "DP": 0.05,
+    "ZZ": 0.02,
 }  # fmt: skip
 DIRECTIONS = {
     "North": 23, "South": 22, "East": 22, "West": 21, "Unknown": 4, "Northwest": 2, "Southeast": 2, "Northeast": 2,
