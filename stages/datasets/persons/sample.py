@@ -127,7 +127,9 @@ def make_rows(rng: np.random.Generator, collisions: pa.Table, days: np.ndarray) 
     types, roles, no_vehicle = zip(*KINDS.values(), strict=True)
     no_age = rng.random(size) < np.where(present, 0.04, 0.2)
     age = np.where(
-        rng.random(size) < 0.03, rng.integers(0, 12, size), np.clip(rng.normal(40, 16, size), 15, 96)
+        ~is_of("driver") & (rng.random(size) < 0.08),
+        rng.integers(0, 12, size),
+        np.clip(rng.normal(40, 16, size), 15, 96),
     ).astype(int)
     sex = rng.random(size)
     seat = drawn.choose(rng, SEATS, size, ~is_of("passenger"))

@@ -4,7 +4,7 @@ select
     vehicle_make,
     count(*) as vehicles,
     count(*) filter (severity = 'fatal') as in_fatal_collisions,
-    round(1000.0 * in_fatal_collisions / vehicles, 2) as per_thousand,
+    round(1000.0 * in_fatal_collisions / count(*), 2) as per_thousand,
     (median(vehicle_year) filter (severity = 'fatal'))::integer as median_year
 from vehicles
 where $year = 'all' or year = try_cast($year as integer)

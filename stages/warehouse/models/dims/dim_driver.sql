@@ -8,5 +8,5 @@ select
     driver_sex_raw, -- sex of the driver, as published
     licence_status_raw, -- Licensed, Permit or Unlicensed, as published
     licence_state_raw -- state that licensed the driver, as published
-from newest_vehicles
+from driver_values
 group by driver_key, driver_sex_raw, licence_status_raw, licence_state_raw;

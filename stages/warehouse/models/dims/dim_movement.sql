@@ -8,5 +8,5 @@ select
     pre_crash_raw, -- what the vehicle did before the collision, as published
     travel_direction_raw, -- direction of travel, as published
     point_of_impact_raw -- point of impact, as published
-from newest_vehicles
+from movement_values
 group by movement_key, pre_crash_raw, travel_direction_raw, point_of_impact_raw;

@@ -9,5 +9,5 @@ select
     safety_equipment_raw, -- safety equipment used, as published
     ejection_raw, -- ejection from the vehicle, as published
     coalesce(any_value(restraint), 'Not stated') as restraint -- Seat belt, Child restraint, Helmet, None, Other or Unknown; an air bag alone says nothing
-from newest_persons
+from occupant_values
 group by occupant_key, position_raw, safety_equipment_raw, ejection_raw;

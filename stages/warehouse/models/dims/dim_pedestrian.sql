@@ -6,5 +6,5 @@ select
     coalesce(any_value(ped_action), 'Not stated') as ped_action, -- what the pedestrian or cyclist did, standard name; Unmapped where the vocabulary lacks the value
     ped_location_raw, -- whether at an intersection, as published
     ped_action_raw -- what the pedestrian or cyclist did, as published
-from newest_persons
+from pedestrian_values
 group by pedestrian_key, ped_location_raw, ped_action_raw;

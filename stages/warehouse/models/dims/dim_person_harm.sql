@@ -10,5 +10,5 @@ select
     body_part_raw, -- most severely injured part of the body, as published
     complaint_raw, -- most serious physical complaint, as published
     emotional_status_raw -- emotional status, as published
-from newest_persons
+from person_harm_values
 group by person_harm_key, injury_raw, body_part_raw, complaint_raw, emotional_status_raw;

@@ -9,5 +9,5 @@ select
     role_raw, -- role in the collision, as published
     sex_raw, -- sex, as published
     any_value(can_be_casualty) as can_be_casualty -- false for who was only named in the report: registrant, owner, witness, notified person, policy holder
-from newest_persons
+from person_profile_values
 group by person_profile_key, person_type_raw, role_raw, sex_raw;

@@ -4,5 +4,5 @@ select
     registration_state_key as state_key, -- derived from the code; 0: not stated
     registration_state_raw as raw_code, -- as published
     coalesce(any_value(registration_state), 'Not stated') as state -- name of the state, province or country; Unmapped where the vocabulary lacks the code
-from newest_vehicles
+from state_values
 group by registration_state_key, registration_state_raw;

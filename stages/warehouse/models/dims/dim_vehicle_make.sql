@@ -4,5 +4,5 @@ select
     vehicle_make_key, -- derived from the spelling; 0: not stated
     vehicle_make_raw as raw_spelling, -- as published
     coalesce(any_value(vehicle_make), 'Not stated') as vehicle_make -- standard name; Unmapped where the vocabulary lacks the spelling
-from newest_vehicles
+from vehicle_make_values
 group by vehicle_make_key, vehicle_make_raw;

@@ -4,5 +4,5 @@ select
     part_key, -- derived from the published name; 0: not stated
     part_raw as raw_spelling, -- as published
     coalesce(any_value(part), 'Not stated') as part -- standard name; Unmapped where the vocabulary lacks the spelling
-from published_parts
+from part_values
 group by part_key, part_raw;
