@@ -1,5 +1,5 @@
 -- Grain: one row per month and combination of published values of driver_sex, licence_status, licence_state.
-create temp view driver_values as
+create table driver_values as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     driver_key,

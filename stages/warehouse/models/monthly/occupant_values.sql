@@ -1,5 +1,5 @@
 -- Grain: one row per month and combination of published values of position, safety_equipment, ejection.
-create temp view occupant_values as
+create table occupant_values as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     occupant_key,

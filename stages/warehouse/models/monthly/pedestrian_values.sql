@@ -1,5 +1,5 @@
 -- Grain: one row per month and combination of published values of ped_location, ped_action.
-create temp view pedestrian_values as
+create table pedestrian_values as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     pedestrian_key,

@@ -1,5 +1,5 @@
 -- Grain: one row per month and published name of a damaged part.
-create temp view part_values as
+create table part_values as
 with named as (
     select crash_date, damage_1_key as part_key, damage_1_raw as part_raw, damage_1 as name from newest_vehicles
     union all

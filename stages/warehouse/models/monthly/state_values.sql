@@ -1,5 +1,5 @@
 -- Grain: one row per month and combination of published values of registration_state.
-create temp view state_values as
+create table state_values as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     registration_state_key,

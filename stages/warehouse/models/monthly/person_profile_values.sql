@@ -1,5 +1,5 @@
 -- Grain: one row per month and combination of published values of person_type, role, sex.
-create temp view person_profile_values as
+create table person_profile_values as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     person_profile_key,

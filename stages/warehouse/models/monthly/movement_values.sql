@@ -1,5 +1,5 @@
 -- Grain: one row per month and combination of published values of pre_crash, travel_direction, point_of_impact.
-create temp view movement_values as
+create table movement_values as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     movement_key,

@@ -1,11 +1,11 @@
--- Grain: one row per month and published spelling of a contributing factor of vehicles.
-create temp view vehicle_factors as
+-- Grain: one row per month and published spelling of a contributing factor of persons.
+create table person_factors as
 with named as (
     select crash_date, factor_1_key as key, factor_1_raw as raw, factor_1 as name, factor_1_group as name_group
-    from newest_vehicles
+    from newest_persons
     union all
     select crash_date, factor_2_key, factor_2_raw, factor_2, factor_2_group
-    from newest_vehicles
+    from newest_persons
 )
 select
     year(crash_date) * 100 + month(crash_date) as month,

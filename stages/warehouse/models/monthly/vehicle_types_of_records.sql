@@ -1,5 +1,5 @@
 -- Grain: one row per month and published spelling of a vehicle type of vehicles.
-create temp view vehicle_types_of_records as
+create table vehicle_types_of_records as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     vehicle_type_key,

@@ -1,5 +1,5 @@
 -- Grain: one row per month and combination of published values of vehicle_make.
-create temp view vehicle_make_values as
+create table vehicle_make_values as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     vehicle_make_key,

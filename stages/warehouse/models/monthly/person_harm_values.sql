@@ -1,5 +1,5 @@
 -- Grain: one row per month and combination of published values of injury, body_part, complaint, emotional_status.
-create temp view person_harm_values as
+create table person_harm_values as
 select
     year(crash_date) * 100 + month(crash_date) as month,
     person_harm_key,
