@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 from stages import logs
 from stages.errors import ConfigError, ObjectMissing, StageError
 from stages.lake import keys
-from stages.lake.store import open_store
+from stages.lake.store import ObjectStore, open_store
 from stages.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
 
 QUERIES = Path(__file__).parent / "queries"
+REJECTED = "rejected_rows"  # the table of rejected rows that a query gets by naming it
 BLOCK = 10_000  # rows fetched at once
 
 
@@ -99,17 +100,57 @@ def readable(published: Path) -> Iterator[Path]:
         yield Path(shutil.copy(published, folder))
 
 
+@contextmanager
+def opened(store: ObjectStore, *, needs_warehouse: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published warehouse, read-only; if nothing is published, ObjectMissing, or an empty database in memory."""
+    import duckdb
+
+    if not needs_warehouse and store.head(keys.WAREHOUSE) is None:
+        with duckdb.connect() as empty:
+            yield empty
+        return
+    with (
+        store.local(keys.WAREHOUSE) as published,
+        readable(published) as path,
+        duckdb.connect(str(path), read_only=True) as warehouse,
+    ):
+        yield warehouse
+
+
+def add_rejected_rows(store: ObjectStore, warehouse: duckdb.DuckDBPyConnection) -> None:
+    """The rejected rows of the lake as a temporary table: they are not part of the warehouse, and may be there even
+    where none was published.
+    """
+    warehouse.execute(
+        f"create temp table {REJECTED} (stage text, dataset text, source text, line integer, reason text, text text)"
+    )
+    for info in store.list("quarantine/"):
+        if info.key.startswith(keys.FAILED_CHECKS):
+            continue
+        _, stage, dataset, _ = info.key.split("/")
+        try:
+            with store.local(info.key) as path:
+                warehouse.execute(
+                    f"insert into {REJECTED} select ?, ?, source, line, reason, text from read_parquet(?)",
+                    [stage, dataset, str(path)],
+                )
+        except ObjectMissing:  # a run replaced it meanwhile
+            continue
+
+
 def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Mapping[str, str]) -> None:
-    """Run one query on the published warehouse, read-only, with its `$name` parameters, and print its rows."""
+    """Run one query on the published warehouse, read-only, with its `$name` parameters, and print its rows.
+
+    SQL that names `rejected_rows` gets a table of that name: the rows in quarantine, with stage, dataset, source, line,
+    reason and text.
+    """
     import duckdb
 
     store = open_store(Settings.from_environment(environment))
     try:
-        with (
-            store.local(keys.WAREHOUSE) as published,
-            readable(published) as path,
-            duckdb.connect(str(path), read_only=True) as warehouse,
-        ):
+        with opened(store, needs_warehouse=REJECTED not in sql) as warehouse:
+            if REJECTED in sql:
+                add_rejected_rows(store, warehouse)
             rows = warehouse.sql(sql, params=dict(parameters))
             if rows is None:
                 raise ConfigError("this statement returns no rows; the published warehouse is read-only")

@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.datasets import registry
+from stages.lake.store import open_store
+from stages.settings import Settings
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import Curated, Versions, build, check, open_warehouse, read_curated
-from stages.warehouse.query import ready_queries
+from stages.warehouse.query import add_rejected_rows, ready_queries
 
 Row = dict[str, Any]
 Build = Callable[..., duckdb.DuckDBPyConnection]
@@ -188,8 +190,11 @@ def answered(built: Build) -> Callable[[str], list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("name", ready_queries())
-def test_a_ready_query_has_its_parameters_and_no_column_that_pandas_would_round(built: Build, name: str) -> None:
+def test_a_ready_query_has_its_parameters_and_no_column_that_pandas_would_round(
+    built: Build, name: str, tmp_path: Path
+) -> None:
     warehouse = built([CORNER | COUNTED])
+    add_rejected_rows(open_store(Settings.from_environment({"COLLISIONS_LAKE": str(tmp_path)})), warehouse)
     ready = ready_queries()[name]
     (statement,) = duckdb.extract_statements(ready.sql)
     assert set(ready.parameters) == statement.named_parameters == set(PARAMETERS.get(name, {}))
@@ -231,6 +236,64 @@ def test_years_are_compared_up_to_the_last_full_week(built: Build) -> None:
     ]
     warehouse = built([{"crash_date": day, "persons_injured": 1, "persons_killed": 0} for day in days])
     assert warehouse.sql(ready_queries()["same_weeks"].sql).fetchall() == [(2023, 2, 2, 2, 2, 0), (2024, 2, 2, 2, 2, 0)]
+
+
+@pytest.mark.parametrize("name", ["ledger", "rules"])
+def test_the_newest_run_that_read_rows_is_shown_and_named(built: Build, name: str) -> None:
+    warehouse = built([])
+    for run, day, rows_in in (("early", 1, 8), ("late", 2, 5), ("took in nothing", 3, 0)):
+        moment = datetime(2024, 7, day, 6)  # noqa: DTZ001 the warehouse's times are UTC, without a zone
+        warehouse.execute("insert into meta_runs values (?, null, null, ?)", [run, moment])
+        for stage, rows in (("ingest_raw", rows_in), ("model_analytics", 8)):
+            warehouse.execute(
+                "insert into meta_stages by name select ? as run_id, ? as stage, ? as rows_in, ? as started_at",
+                [run, stage, rows, moment],
+            )
+        warehouse.execute("insert into meta_rules values (?, 'ingest_raw', 'things', 'a_rule', 1)", [run])
+    assert {row[0] for row in warehouse.sql(ready_queries()[name].sql).fetchall()} == {"late"}
+
+
+def test_words_that_the_vocabularies_lack_have_their_vehicles_and_dates(built: Build) -> None:
+    vehicle = {
+        "vehicle_slot": 1,
+        "vehicle_type": "Unmapped",
+        "vehicle_type_raw": "HOVERBOARD 3000",
+        "vehicle_type_key": 11,
+    }
+    factor = {"contributing_factor": "Unmapped", "contributing_factor_raw": "Full Moon", "contributing_factor_key": 12}
+    days = {1: DAY, 2: DAY + timedelta(days=2)}
+    warehouse = built(
+        [{"crash_date": day} for day in days.values()],
+        collision_vehicles=[
+            vehicle | {"collision_id": number, "crash_date": day} | (factor if number == 1 else {})
+            for number, day in days.items()
+        ],
+    )
+    assert warehouse.sql(ready_queries()["unknown_words"].sql).fetchall() == [
+        ("vehicle type", "HOVERBOARD 3000", 2, days[1], days[2]),
+        ("factor", "Full Moon", 1, days[1], days[1]),
+    ]
+
+
+def test_freshness_has_the_newest_file_month_and_collision(built: Build) -> None:
+    warehouse = built([{}])
+    now = datetime.now(UTC).replace(tzinfo=None)
+    warehouse.execute("insert into meta_contents values ('things', 'a', '2024-02', 3), ('things', 'b', '2024-03', 4)")
+    for file, days, removed in (("a.csv", 9, None), ("b.csv", 2, None), ("gone.csv", 1, now)):
+        warehouse.execute(
+            "insert into meta_sources by name"
+            " select 'things' as dataset, ? as file, ?::timestamp as extracted_at, ?::timestamp as removed_at",
+            [file, now - timedelta(days=days), removed],
+        )
+    warehouse.execute(
+        "insert into meta_stages by name select 'model_analytics' as stage, ?::timestamp as started_at",
+        [now - timedelta(hours=30)],
+    )
+    ((dataset, month, rows, file, _, days_old, newest, _, hours),) = warehouse.sql(
+        ready_queries()["freshness"].sql
+    ).fetchall()
+    assert (dataset, month, rows, file, newest) == ("things", "2024-03", 7, "b.csv", DAY)
+    assert (days_old, hours in {30, 31}) == (2, True)
 
 
 # --- freshness and volume -------------------------------------------------------------------------------

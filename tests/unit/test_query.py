@@ -94,6 +94,36 @@ def test_without_a_warehouse_the_error_says_so(tmp_path: Path, capsys: pytest.Ca
     assert "nothing is published yet; run the pipeline first" in capsys.readouterr().err
 
 
+def put_rejected(lake: dict[str, str], key: str, columns: str) -> None:
+    """One rejected row in quarantine."""
+    path = Path(lake["COLLISIONS_LAKE"], "quarantine", key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    duckdb.sql(f"select {columns}").write_parquet(str(path))
+
+
+@pytest.mark.parametrize("published", [True, False], ids=["published", "nothing published"])
+def test_rejected_rows_are_shown_with_file_line_reason_and_text_even_before_the_first_warehouse(
+    published: bool, lake: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not published:
+        Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE).unlink()
+    row = "'{}' as source, {} as line, '{}' as reason, '{}' as text"
+    put_rejected(lake, "transform_clean/things/2024-01.parquet", row.format("b", 7, "key_missing", "7,x"))
+    put_rejected(lake, "ingest_raw/things/a.parquet", row.format("a", 3, "date_missing", "3,y"))
+    put_rejected(lake, "checks/things_unique.parquet", "1 as id")
+    assert query.main(["--csv", "rejected"], lake) == 0
+    assert printed(capsys.readouterr().out) == [
+        ["stage", "dataset", "source", "line", "reason", "text"],
+        ["transform_clean", "things", "b", "7", "key_missing", "7,x"],
+        ["ingest_raw", "things", "a", "3", "date_missing", "3,y"],
+    ]
+
+
+def test_without_rejected_rows_the_answer_is_empty(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert query.main(["--csv", "select count(*) as rows from rejected_rows"], lake) == 0
+    assert printed(capsys.readouterr().out) == [["rows"], ["0"]]
+
+
 def test_a_reader_that_stops_early_ends_the_query_quietly(lake: dict[str, str]) -> None:
     command = [sys.executable, "-m", "stages.warehouse.query", "--csv", "select range as number from range(1_000_000)"]
     with subprocess.Popen(

@@ -1,5 +1,12 @@
--- What the latest run did with every row, stage by stage.
-select stage, dataset, rows_in, rows_out, quarantined, superseded, files, seconds
+-- What the newest run that read any rows did with every row, stage by stage; scripts/query runs lists all runs.
+select run_id, stage, dataset, rows_in, rows_out, quarantined, superseded, files, seconds
 from meta_stages
-where run_id = (select run_id from meta_runs order by started_at desc limit 1)
+where run_id = (
+    select run_id
+    from meta_stages
+    join meta_runs using (run_id)
+    where rows_in > 0 and stage <> 'model_analytics' -- which always reads everything
+    order by meta_runs.started_at desc
+    limit 1
+)
 order by started_at;

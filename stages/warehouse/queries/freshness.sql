@@ -1,0 +1,31 @@
+-- Is the data fresh: when the warehouse was published, the newest collision, each dataset's newest file. Times are UTC.
+with published as (
+    select
+        max(started_at) as last_published,
+        date_diff('hour', max(started_at), current_timestamp at time zone 'UTC') as hours_ago
+    from meta_stages
+    where stage = 'model_analytics'
+),
+files as (
+    select dataset, arg_max(file, extracted_at) as newest_file, max(extracted_at) as extracted_at
+    from meta_sources
+    where removed_at is null
+    group by dataset
+),
+months as (
+    select dataset, max(month) as newest_month, sum(rows)::bigint as rows
+    from meta_contents
+    group by dataset
+),
+collisions as (
+    select max(date) as newest_collision
+    from fct_collisions
+    join dim_date using (date_key)
+)
+select
+    dataset, newest_month, rows, newest_file, extracted_at,
+    date_diff('day', extracted_at, current_timestamp at time zone 'UTC') as file_days_old,
+    newest_collision, last_published, hours_ago
+from published, collisions, files
+left join months using (dataset)
+order by dataset;
