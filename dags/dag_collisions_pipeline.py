@@ -23,8 +23,9 @@ scheduled run takes in. `allow_shrink` lets a run publish a warehouse that has l
 **Rerun.** Clear the task, or the run: a stage replaces its own month partitions whole, so a rerun leaves the same rows.
 
 **Backfill.** `airflow backfill create --dag-id collisions_pipeline --from-date 2024-07-01 --to-date 2024-07-04
---max-active-runs 1 --reprocess-behavior completed` runs the days 1, 2 and 3 July: the dates given are midnights in UTC,
-and a day's run is dated 06:00 in New York. One wide range is quicker as one manual run with `start` and `end`.
+--max-active-runs 1 --reprocess-behavior completed` runs the days 1, 2 and 3 July: the end is the day after the last, as
+in all ranges here but `scripts/backfill --to`, which names the last day (the dates given are midnights in UTC, and a
+day's run is dated 06:00 in New York). One wide range is quicker as one manual run with `start` and `end`.
 
 **When it fails.** The task's log ends with `ERROR:` lines: what, where, what to do. A transient fault (an unreachable
 store, a killed process) is retried with increasing pauses; bad data and wrong settings fail at once and publish

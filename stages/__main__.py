@@ -159,7 +159,7 @@ def main(
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in DISK_FAULTS:
-            logs.log.error("%s%s; free some space or fix the disk, then run again", error.strerror, where)
+            logs.log.error("%s%s; free some space or fix the disk; a new try will then do", error.strerror, where)
             return TransientError.exit_code
         if error.errno in NOT_ALLOWED:
             logs.log.error("%s%s; the lake and the scratch folder must be writable", error.strerror, where)

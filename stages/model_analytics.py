@@ -144,16 +144,16 @@ def undisturbed(jobs: dict[Dataset, Job]) -> Iterator[None]:
     try:
         yield
     except ObjectMissing as error:
-        raise TransientError(f"{error} any more: another run is writing; run again") from None
+        raise TransientError(f"{error} any more: another run is writing; a new try will do") from None
     except (StageError, duckdb.Error) as error:
         if "No space left on device" in str(error):
-            raise TransientError(f"{error}; free some space, then run again") from None
+            raise TransientError(f"{error}; free some space; a new try will then do") from None
         failed = error
     for dataset, job in jobs.items():
         if etags(list_curated(job.store, dataset)) != job.inputs:
             raise TransientError(
                 f"{STAGE}: another run wrote the curated layer of {dataset.name} while the warehouse was built;"
-                " nothing is published; run again"
+                " nothing is published; a new try will do"
             )
     if failed:
         raise failed

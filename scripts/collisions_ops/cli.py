@@ -154,7 +154,7 @@ def backfill(
     """Run single days again, or for the first time: one run a day, oldest first.
 
     Airflow's own backfill: a day that already has a run is run again. For one wide range scripts/trigger
-    --start --end is quicker.
+    --start --end is quicker. --to is the last day; Airflow's own --to-date, like every --end here, the day after it.
     """
     from collisions_ops import backfill as command
     from collisions_ops.airflow_api import Airflow

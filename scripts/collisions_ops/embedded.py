@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from collisions_ops.errors import OpsError
+from collisions_ops.forwards import port_open
 from collisions_ops.settings import Ports, Settings
 
 
@@ -91,7 +92,7 @@ def fail_unfinished(environ: Mapping[str, str], log: Path) -> None:
 
 def airflow(settings: Settings, arguments: Sequence[str]) -> int:
     """Airflow's own command line in this runtime; replaces this process."""
-    environ = environment(settings)
+    environ = environment(settings, ui=port_open(port(settings)))
     make_folders(settings)
     migrate(settings, environ)
     os.execvpe("airflow", ["airflow", *arguments], environ)  # noqa: S606 the very words of the caller

@@ -119,7 +119,7 @@ def save_sources(store: ObjectStore, dataset: str, sources: dict[str, Source], k
                 source.pending = since | source.pending
             elif before is None or other.content != before.content:
                 raise PreconditionFailed(
-                    f"{source.key}: was landed again, and another run has already read it; run again"
+                    f"{source.key}: was landed again, and another run has already read it; a new try will do"
                 )
         content = json.dumps({name: asdict(source) for name, source in sorted(merged.items())}, indent=1).encode()
         try:
@@ -127,4 +127,4 @@ def save_sources(store: ObjectStore, dataset: str, sources: dict[str, Source], k
             return
         except PreconditionFailed:
             continue
-    raise PreconditionFailed(f"{keys.sources(dataset)}: other runs keep writing it; run again")
+    raise PreconditionFailed(f"{keys.sources(dataset)}: other runs keep writing it; a new try will do")

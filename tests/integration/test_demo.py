@@ -10,9 +10,11 @@ import re
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def demo(state: Path, *arguments: str, **more: str) -> subprocess.CompletedProce
     """Run scripts/demo to its end."""
     command = [str(REPOSITORY / "scripts" / "demo"), *arguments]
     return subprocess.run(
-        command, env=environment(state, **more), capture_output=True, text=True, check=False, timeout=180, cwd=state
+        command, env=environment(state, **more), capture_output=True, text=True, check=False, timeout=400, cwd=state
     )
 
 
@@ -95,16 +97,52 @@ def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path: Path) -> 
     assert (tmp_path / "airflow" / "demo.log").exists()
 
 
-@pytest.mark.slow
-def test_the_sample_then_the_ui_until_ctrl_c(tmp_path: Path) -> None:
-    port = free_port()
+@contextlib.contextmanager
+def in_terminal(state: Path, *arguments: str, **more: str) -> Iterator[tuple[int, int]]:
+    """scripts/demo in a terminal of its own: its process and the terminal. What is left of it ends with the block."""
     pid, terminal = pty.fork()
     if pid == 0:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # as in a terminal; a shell's background job inherits "ignored"
         command = str(REPOSITORY / "scripts" / "demo")
-        os.execve(command, [command, "--ui"], environment(tmp_path, UI_PORT=str(port)))  # noqa: S606 - no shell is meant
+        os.execve(command, [command, *arguments], environment(state, **more))  # noqa: S606 - no shell is meant
     try:
-        shown = shown_by(terminal, until="Ctrl-C")
+        yield pid, terminal
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)  # which ends Airflow's processes as well
+
+
+@pytest.mark.slow
+def test_the_ui_comes_up_after_a_failed_run_too_and_the_exit_code_is_the_runs(tmp_path: Path) -> None:
+    (tmp_path / "photo.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
+    with in_terminal(tmp_path, "--ui", str(tmp_path / "photo.csv"), UI_PORT=str(free_port())) as (pid, terminal):
+        shown = shown_by(terminal, until="Ctrl-C", seconds=400)
+        assert "error: the run failed." in shown
+        assert "to leave it out: rm " in shown
+        assert "Airflow's UI   http://127.0.0.1:" in shown
+        os.write(terminal, b"\x03")
+        shown_by(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_stage_leaves_no_running_run_and_the_next_call_works(tmp_path: Path) -> None:
+    with in_terminal(tmp_path) as (pid, terminal):
+        shown_by(terminal, until="ingest_raw crashes: scope everything", seconds=400)
+        os.write(terminal, b"\x03")
+        assert "interrupted: the run is marked as failed" in shown_by(terminal)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    with contextlib.closing(sqlite3.connect(tmp_path / "airflow/airflow.db")) as metadata:
+        assert metadata.execute("select state from dag_run").fetchall() == [("failed",)]
+        assert metadata.execute("select count(*) from task_instance where state = 'running'").fetchall() == [(0,)]
+    assert demo(tmp_path).returncode == 0
+
+
+@pytest.mark.slow
+def test_the_sample_then_the_ui_until_ctrl_c(tmp_path: Path) -> None:
+    port = free_port()
+    with in_terminal(tmp_path, "--ui", UI_PORT=str(port)) as (pid, terminal):
+        shown = shown_by(terminal, until="Ctrl-C", seconds=400)
         for words in ("ingest_raw crashes: rows in", "model_analytics", "scripts/query by_borough", "warehouse  "):
             assert words in shown
         login = re.search(r"password +(\S+)", shown)
@@ -125,9 +163,6 @@ def test_the_sample_then_the_ui_until_ctrl_c(tmp_path: Path) -> None:
         os.write(terminal, b"\x03")
         assert "Stopping Airflow" in shown_by(terminal)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)  # which ends Airflow's processes as well
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 

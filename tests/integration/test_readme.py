@@ -41,7 +41,8 @@ RUNS = {
     "scripts/down": CLUSTER,
     "scripts/airflow dags list-runs collisions_pipeline --state failed": AS_PRINTED,
     "tail -n 60 .collisions/airflow/demo.log": AS_PRINTED,
-    """scripts/airflow dags test collisions_pipeline --conf '{"start": "2025-03-01", "end": "2025-04-01"}'""": AS_PRINTED,
+    "scripts/airflow dags test collisions_pipeline"
+    """ --conf '{"start": "2025-03-01", "end": "2025-04-01"}'""": AS_PRINTED,
     "scripts/airflow connections add slack_default --conn-type slackwebhook"
     " --conn-password https://hooks.slack.com/services/T000/B000/XXX": AS_PRINTED,
     "scripts/airflow connections add smtp_default --conn-type smtp --conn-host smtp.example.org --conn-port 587"

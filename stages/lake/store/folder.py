@@ -117,7 +117,7 @@ class FolderStore(ObjectStore):
                 info = self.head(key)
                 if expect not in {ANY, info.etag if info else None}:
                     raise PreconditionFailed(
-                        f"{self.describe(key)}: another run has written it in the meantime; run again"
+                        f"{self.describe(key)}: another run has written it in the meantime; a new try will do"
                     )
                 if info is not None and metadata is None and _same_content(temporary, path):
                     return info.etag

@@ -177,7 +177,9 @@ class S3Store(ObjectStore):
                 response = self.http.request("PUT", address, body=body, headers=headers)
             gone = response.status == 404 and b"NoSuchBucket" not in response.data  # what was to be replaced
             if gone or response.status in {409, 412}:
-                raise PreconditionFailed(f"{self.describe(key)}: another run has written it in the meantime; run again")
+                raise PreconditionFailed(
+                    f"{self.describe(key)}: another run has written it in the meantime; a new try will do"
+                )
             if response.status != 200:
                 raise S3Error.fromxml(response)  # `_ask` classifies it like any other
             return response.headers["etag"].strip('"')
