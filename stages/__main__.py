@@ -94,7 +94,8 @@ def parser(names: Sequence[str]) -> Parser:
         const=True,
         default=False,
         metavar="true|false",
-        help="build the warehouse from every curated partition, not only from those that have changed",
+        help="fetch the source's whole tables first, if there is a source, and build the warehouse from every curated"
+        " partition, not only from those that have changed",
     )
     made.add_argument(
         "--run-id", metavar="ID", help="ties the four stages of a run together; default: derived from the scope"

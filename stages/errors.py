@@ -3,6 +3,7 @@
 StageError                    70  a bug in the pipeline: fail at once
 ├── TransientError            75  try again later: store unreachable, lost publish, full disk
 │   ├── StoreUnavailable
+│   ├── SourceUnavailable
 │   └── PreconditionFailed
 ├── DataError                 65  the data breaks its contract: fail at once
 │   ├── SourceError               a landed file that cannot be read as what it should be
@@ -29,6 +30,10 @@ class TransientError(StageError):
 
 class StoreUnavailable(TransientError):
     """The object store did not answer, answered with a server fault, or broke off."""
+
+
+class SourceUnavailable(TransientError):
+    """The publisher's API did not answer in time, or what it answered did not hold together."""
 
 
 class PreconditionFailed(TransientError):

@@ -191,11 +191,16 @@ def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
 
 
 def run(this: Run, datasets: Sequence[Dataset]) -> None:
-    """Bring the raw layer up to what is landed.
+    """Bring the raw layer up to what is landed, after what the run needs of the source has been, if there is one.
 
     Raises DataError where no dataset has a landed file, or one that had some no longer has any.
     """
     jobs = {dataset: Job.begin(this, "ingest_raw", dataset.name) for dataset in datasets}
+    if this.settings.source:
+        from stages.landing.socrata.fetch import fetch
+
+        for dataset in datasets:
+            fetch(this, dataset)
     ready = []
     for dataset, job in jobs.items():
         known, _ = load_sources(job.store, dataset.name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,6 +29,38 @@ def progress(items: Iterable[T], total: int, what: str, unit: str = "month") -> 
     from tqdm import tqdm
 
     return tqdm(items, total=total, desc=what, unit=unit, leave=False, file=sys.stderr)
+
+
+@contextmanager
+def counter(total: int, what: str, unit: str = "row") -> Iterator[Callable[[int], None]]:
+    """A function to call with how many of `total` are done: on a terminal a bar with rate and time left, else a log
+    line for every tenth.
+    """
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(total=total, desc=what, unit=unit, unit_scale=True, leave=False, file=sys.stderr) as bar:
+
+            def show(done: int) -> None:
+                bar.update(done - bar.n)
+
+            yield show
+        return
+    began, said = time.monotonic(), 0
+
+    def tell(done: int) -> None:
+        nonlocal said
+        tenth = 10 * done // max(total, 1)
+        if said < tenth < 10:
+            said = tenth
+            seconds = time.monotonic() - began
+            rate = done / max(seconds, 0.001)
+            log.info(
+                "%s: %s of %s %ss, %s a second, %.0f s left",
+                *(what, f"{done:,}", f"{total:,}", unit, f"{rate:,.0f}", (total - done) / rate),
+            )
+
+    yield tell
 
 
 def human_bytes(count: int) -> str:

@@ -12,6 +12,13 @@ PREFIX = "COLLISIONS_"
 ORCHESTRATOR_ONLY = {"RUNTIME", "STAGE_IMAGE"}  # read by the DAG; known here so that they are not taken for typos
 
 
+# Types whose names say how a setting is read (PARSERS).
+Source = str
+Api = str
+PageRows = int
+Days = int
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the environment says; see the table in README.md."""
@@ -26,6 +33,16 @@ class Settings:
     max_quarantine_ratio: float = 0.05
     max_unknown_ratio: float = 0.05
     max_shrink_ratio: float = 0.05
+    source: Source = ""
+    source_url: str = "https://data.cityofnewyork.us"
+    source_api: Api = "soda2"
+    source_token: str = field(default="", repr=False)
+    source_timeout_seconds: int = 60
+    source_retry_seconds: int = 300
+    source_page_rows: PageRows = 50_000
+    lookback_days: Days = 7
+    full_refresh_days: Days = 30
+    stale_days: Days = 14
     image: str = ""
     code_version: str = ""
 
@@ -46,7 +63,7 @@ class Settings:
             try:
                 values[name] = PARSERS[str(declared.type)](text)
             except ValueError as error:
-                shown = "" if "secret" in name else f" {text!r}"
+                shown = "" if "secret" in name or "token" in name else f" {text!r}"
                 problems.append(f"{PREFIX}{name.upper()}{shown}: {error}")
         lake = str(values.get("lake", ""))
         if not lake:
@@ -80,10 +97,31 @@ def _ratio(text: str) -> float:
     return value
 
 
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 3600:
-        raise ValueError("must be a whole number from 1 to 3600")
-    return int(text)
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
 
 
-PARSERS: dict[str, Callable[[str], object]] = {"str": str, "bool": _boolean, "float": _ratio, "int": _seconds}
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be {' or '.join(words)}")
+        return text
+
+    return parse
+
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "str": str,
+    "bool": _boolean,
+    "float": _ratio,
+    "int": _whole(1, 3600),  # seconds
+    "Days": _whole(0, 3650),
+    "PageRows": _whole(1, 50_000),  # the API's own limit
+    "Source": _one_of("socrata"),
+    "Api": _one_of("soda2", "soda3"),
+}

@@ -117,6 +117,14 @@ class Table:
         return pa.schema([(column.name, column.type) for column in self.columns])
 
 
+@dataclass(frozen=True)
+class Api:
+    """Where the publisher's API has a dataset: `id` is its four-by-four, `form` the published form of its rows."""
+
+    id: str
+    form: str
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """One published dataset. Its folder has, beside this entry:
@@ -129,7 +137,8 @@ class Dataset:
     `key` is a whole number or text, one per record. `parse_date` reads `date` in every published form. Raise `version`
     whenever the same landed rows give other rows than before: what older rules made is then remade.
 
-    `date_patterns` (form → regular expression) tell the forms apart that name columns crosswise.
+    `date_patterns` (form → regular expression) tell the forms apart that name columns crosswise. One without `api`
+    is landed by hand only.
     """
 
     name: str
@@ -143,6 +152,7 @@ class Dataset:
     tables: tuple[Table, ...]
     sql: Path | None = None  # a folder with models/ and checks/ of the dataset's own
     date_patterns: Mapping[str, str] = field(default_factory=dict)
+    api: Api | None = None
 
     def __post_init__(self) -> None:
         """Check what the stages rely on."""
@@ -161,6 +171,8 @@ class Dataset:
             for other in self.forms
             if self.crossed(form, other) and form not in self.date_patterns
         ]
+        if self.api and self.api.form not in self.forms:
+            problems.append(f"the API's form is {self.api.form}, which no column names")
         if problems or not self.tables:
             raise StageError(f"dataset {self.name}: {'; '.join(sorted(problems)) or 'no tables'}")
 

@@ -29,7 +29,7 @@ class Run:
 
     `take_in_new`: in addition to its dates, the run takes in every landed file that is not yet fully taken in.
     `allow_shrink`: its warehouse may have lost any number of rows.
-    `full_refresh`: its warehouse is built from every curated partition, whatever has changed since the published one.
+    `full_refresh`: it fetches the source's whole tables, and builds the warehouse from every curated partition.
     """
 
     store: ObjectStore

@@ -57,6 +57,12 @@ def manifest(run_id: str, stage: str, dataset: str) -> str:
     return f"{run(run_id)}{stage}/{dataset}.json"
 
 
+def fetched_pages(dataset: str, run_id: str = "", what: str = "") -> str:
+    """Prefix of the pages that runs are fetching of a dataset: all of them, or one run's of one extraction."""
+    parts = [dataset, *(safe_name(part) for part in (run_id, what) if part)]
+    return f"_fetch/{'/'.join(parts)}/"
+
+
 def run(run_id: str) -> str:
     """Prefix of the records of a run's stages."""
     return f"{RUNS}{safe_name(run_id)}/"

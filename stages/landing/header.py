@@ -28,6 +28,7 @@ HEAD_BYTES = 1 << 18  # as much of a file as is looked at
 HEAD_LINES = 1000
 LIKELY_SHARE = 0.3  # of a dataset's columns, from which on a header is taken for one of it
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+SYSTEM = ":"  # how the names of the API's own columns begin (:id, :updated_at), which the raw layer alone has
 SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=[^"]?"?[,;\t]*\s*', re.IGNORECASE)  # Excel's own
 OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive",
@@ -113,7 +114,11 @@ def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
     return Header(
         columns=columns,
         form=form,
-        unknown=[name for name in columns if name not in dataset.forms[form] and name not in empty],
+        unknown=[
+            name
+            for name in columns
+            if name not in dataset.forms[form] and name not in empty and not name.startswith(SYSTEM)
+        ],
         coded=frozenset(columns) - dataset.unrepeated,
         offset=sum(map(len, lines[:number])),
         line=number,

@@ -1,7 +1,7 @@
 """Crashes (h9gi-nx95): one row per police-reported collision."""
 
 from stages.datasets.crashes.columns import COLLISION_VEHICLES, COLLISIONS, COLUMNS, DATE_PATTERNS
-from stages.datasets.dataset import Dataset
+from stages.datasets.dataset import Api, Dataset
 from stages.datasets.values import parse_date
 
 DATASET = Dataset(
@@ -15,4 +15,5 @@ DATASET = Dataset(
     columns=COLUMNS,
     tables=(COLLISIONS, COLLISION_VEHICLES),
     date_patterns=DATE_PATTERNS,
+    api=Api("h9gi-nx95", "API"),
 )

@@ -1,0 +1,265 @@
+"""Fetches what a run needs of the source into landing: asks, checks the answers against one another, lands them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from stages.datasets.dataset import Dataset
+from stages.errors import DataError, SourceUnavailable
+from stages.lake import keys
+from stages.lake.job import Run
+from stages.lake.store import ObjectStore
+from stages.landing.socrata.client import Client, Query
+from stages.landing.socrata.pages import ID, UPDATED, Answer, Mismatch, PageCache, download, export
+from stages.landing.socrata.plan import (
+    Extraction,
+    State,
+    extraction_time,
+    plan,
+    read_metadata,
+    read_name,
+    republished,
+)
+from stages.logs import counter, human_bytes, log
+
+ROUNDS = 4  # how often a source that changes while it is read is read again
+TRUTH = "x-soda2-truth-last-modified"
+TIMESTAMPS = {"floating_timestamp", "fixed_timestamp", "calendar_date"}
+TYPES = {"number", "text", *TIMESTAMPS}
+
+
+def fetch(run: Run, dataset: Dataset, *, dry_run: bool = False) -> list[str]:
+    """Land what the run needs of a dataset's source and return the keys, in the order of landing.
+
+    A dataset without an API is left alone. `dry_run` logs the requests and counts, and neither asks for rows nor lands.
+    Raises SourceUnavailable where the source does not answer, or keeps changing; DataError where it no longer has what
+    the dataset needs; ConfigError where it refuses access.
+    """
+    if dataset.api is None:
+        log.info("%s: has no API; its files are landed by hand", dataset.name)
+        return []
+    client = Client(run.settings, dataset.api.id)
+    try:
+        return Fetch(run, dataset, dataset.api.form, client, dry_run).run_rounds()
+    finally:
+        client.close()
+
+
+@dataclass
+class Fetch:
+    """One fetch of a dataset."""
+
+    run: Run
+    dataset: Dataset
+    form: str
+    client: Client
+    dry_run: bool
+
+    @property
+    def day(self) -> str:
+        """What the API calls the column of the dates."""
+        return self.dataset.published(self.dataset.date, self.form)
+
+    def run_rounds(self) -> list[str]:
+        """Fetch, and again where the source changed in between."""
+        problem = ""
+        for number in range(1, ROUNDS + 1):
+            try:
+                with tempfile.TemporaryDirectory(prefix="collisions-fetch-") as folder:
+                    return self._round(Path(folder))
+            except Mismatch as error:
+                problem = str(error)
+                log.warning("%s: %s; reading it again (%d of %d)", self.dataset.name, problem, number, ROUNDS)
+        raise SourceUnavailable(
+            f"{self.dataset.name}: {self.client.url} kept changing while it was read: {problem}; nothing was landed,"
+            " run again later (COLLISIONS_FULL_REFRESH_DAYS=0 leaves out the full refresh)"
+        )
+
+    def _round(self, folder: Path) -> list[str]:
+        columns = self.columns()
+        before, truth = self.state()
+        self.say_how_fresh(before)
+        earlier = landed(self.run.store, self.dataset.name, before)
+        moment = extraction_time(datetime.now(UTC), earlier)
+        wanted = plan(
+            self.run.scope,
+            self.run.settings,
+            earlier,
+            before,
+            moment,
+            follow=self.run.take_in_new,
+            full_refresh=self.run.full_refresh,
+        )
+        if not wanted:
+            log.info("%s: the source has not changed since it was fetched; nothing to ask for", self.dataset.name)
+        answers: list[tuple[Extraction, Path, Answer]] = []
+        for number, one in enumerate(wanted):
+            expected = self.count(one, before)
+            if one.since and self._is_left_out(one, expected, before):
+                continue
+            path = folder / f"{number}.csv"
+            if self.dry_run:
+                self._describe(one, columns, expected)
+                continue
+            with counter(expected, f"{self.dataset.name} {one.what}") as tell:
+                if one.whole:
+                    answer = export(self.client, expected, path, tell)
+                else:
+                    cache = self._cache(one, columns, expected)
+                    answer = download(
+                        self.client,
+                        one.where(self.day),
+                        columns=columns,
+                        expected=expected,
+                        path=path,
+                        cache=cache,
+                        tell=tell,
+                    )
+            answers.append((one, path, answer))
+        if answers:
+            after = self.state()
+            if after != (before, truth):
+                raise Mismatch(f"{before.rows:,} rows changed by {before.updated} became {after[0]}")
+        return [self._land(*answer, columns) for answer in answers]
+
+    def _cache(self, one: Extraction, columns: list[str], expected: int) -> PageCache:
+        what = keys.safe_name(one.key(self.dataset.name).rpartition("/")[2].partition("_asof_")[0])
+        state = json.dumps([vars(one.state), one.where(self.day), columns, expected])
+        return PageCache(self.run.store, self.dataset.name, self.run.run_id, what, state)
+
+    def _land(self, one: Extraction, path: Path, answer: Answer, columns: list[str]) -> str:
+        key = one.key(self.dataset.name)
+        stated = {
+            f"source-{name}": value
+            for name in ("etag", "last-modified")
+            if (value := answer.headers.get(name, "")).isascii() and value
+        }
+        self.run.store.put(key, path, metadata=one.metadata() | stated)
+        if not one.whole:
+            self._cache(one, columns, answer.rows).clear()
+        log.info(
+            "%s: fetched %s: %s rows, %s, %d requests so far → %s",
+            *(self.dataset.name, one.what, f"{answer.rows:,}", human_bytes(path.stat().st_size)),
+            *(self.client.requests, self.run.store.describe(key)),
+        )
+        return key
+
+    def _is_left_out(self, one: Extraction, changed: int, now: State) -> bool:
+        if republished(changed, now, self.run.settings):
+            log.warning(
+                "%s: %s of the source's %s rows have a new :updated_at: it was published anew, so single changes cannot"
+                " be told apart and are not asked for; edits of older records come with the next full refresh",
+                *(self.dataset.name, f"{changed:,}", f"{now.rows:,}"),
+            )
+            return True
+        return not changed
+
+    def _describe(self, one: Extraction, columns: list[str], expected: int) -> None:
+        limit = self.run.settings.source_page_rows
+        request = self.client.export() if one.whole else self.client.query(
+            Query(",".join(columns), one.where(self.day), ID, limit)
+        )  # fmt: skip
+        pages = 1 if one.whole else max(1, -(-expected // limit))
+        log.info(
+            "%s: would fetch %s: %s rows in %d requests, the first being %s",
+            *(self.dataset.name, one.what, f"{expected:,}", pages, self.client.describe(request)),
+        )
+
+    # --- what the source says of itself ---
+
+    def columns(self) -> list[str]:
+        """The columns to ask for: the API's key and time of a row, the declared ones, and those that are new.
+
+        Raises DataError where the API no longer has one that the dataset needs, or where the dates are no dates.
+        """
+        found, headers = self.client.rows(Query(":*,*", limit=1))
+        fields = json.loads(headers.get("x-soda2-fields", "null")) or list(found[0] if found else [])
+        types = dict(zip(fields, json.loads(headers.get("x-soda2-types", "[]")), strict=False))
+        declared = self.dataset.forms[self.form]
+        missing = [name for name in declared if name not in fields]
+        needed = [name for name in missing if name in self.dataset.kept(self.form)]
+        where = f"{self.dataset.name} ({self.client.url}, {self.client.id})"
+        if fields and needed:
+            raise DataError(f"{where}: the source no longer has the columns {', '.join(needed)}; nothing was fetched")
+        problems = wrong_types(self.dataset, self.form, types)
+        if self.day in problems:
+            raise DataError(
+                f"{where}: {self.day} is of the type {types[self.day]}, not a timestamp, so no dates can be asked for"
+            )
+        for name, expected in problems.items():
+            log.warning("%s: %s is of the type %s, not %s", where, name, types[name], expected)
+        if missing:
+            log.warning("%s: the source no longer has %s", where, ", ".join(missing))
+        new = [name for name in fields if name not in declared and not name.startswith(":")]
+        if new:
+            log.warning("%s: the source has new columns, kept in raw only: %s", where, ", ".join(new))
+        return [ID, UPDATED, *(name for name in declared if name not in missing), *new]
+
+    def state(self) -> tuple[State, str]:
+        """The whole table as it is now, and when the source says that it last changed."""
+        (row,), headers = self._one(Query(f"count(*) as rows,max({UPDATED}) as updated,max({self.day}) as newest"))
+        return State(int(row["rows"]), row["updated"] or "", row["newest"] or ""), headers.get(TRUTH, "")
+
+    def count(self, one: Extraction, now: State) -> int:
+        """How many rows an extraction has, as the API counts them."""
+        if one.whole:
+            return now.rows
+        (row,), _ = self._one(Query("count(*) as rows", one.where(self.day)))
+        return int(row["rows"])
+
+    def _one(self, query: Query) -> tuple[list[dict[str, str]], Mapping[str, str]]:
+        if self.dry_run:
+            log.info("%s: %s", self.dataset.name, self.client.describe(self.client.query(query)))
+        rows, headers = self.client.rows(query)
+        if len(rows) != 1 or not rows[0].get("rows", "").isdecimal():
+            raise Mismatch(f"the answer to {query.soql()} is no count: {rows[:1]}")
+        return rows, headers
+
+    def say_how_fresh(self, now: State) -> None:
+        """Log how old the newest record is, as a warning where the source has not moved for long."""
+        newest = now.newest_day
+        if newest is None:
+            log.warning("%s: the source is empty", self.dataset.name)
+            return
+        days = (datetime.now(UTC).date() - newest).days
+        say = log.warning if days > self.run.settings.stale_days else log.info
+        say(
+            "%s: the source has %s rows; its newest record is of %s, %d days ago%s",
+            *(self.dataset.name, f"{now.rows:,}", newest, days),
+            f" (more than COLLISIONS_STALE_DAYS={self.run.settings.stale_days})" if say == log.warning else "",
+        )
+
+
+def landed(store: ObjectStore, dataset: str, now: State) -> list[Extraction]:
+    """What was fetched before and is in landing, newest first.
+
+    What a file declares is only read as far back as it matters: to the last state of the source that a run followed.
+    """
+    named = {info.key: one for info in store.list(keys.landing(dataset)) if (one := read_name(info.key, dataset))}
+    found: list[Extraction] = []
+    enough = False
+    for key, one in sorted(named.items(), key=lambda item: (item[1].moment, item[0]), reverse=True):
+        found.append(one if enough else read_metadata(one, store.metadata(key)))
+        enough = enough or (found[-1].followed and found[-1].state != now)
+    return found
+
+
+def wrong_types(dataset: Dataset, form: str, types: Mapping[str, str]) -> dict[str, str]:
+    """Columns of the API whose type is not what the dataset's declaration expects → what it expects."""
+    wrong = {}
+    for column in dataset.columns:
+        name = column.headers.get(form, "")
+        if name not in types or types[name] not in TYPES:
+            continue
+        numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        expected = TIMESTAMPS if pa.types.is_date(column.type) else {"number"} if numeric else {"text"}
+        if types[name] not in expected:
+            wrong[name] = " or ".join(sorted(expected))
+    return wrong

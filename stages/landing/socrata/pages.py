@@ -1,0 +1,182 @@
+"""The rows of a query, page by page, put together in a file as they were answered; what is there already is not asked
+for again.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.lake import keys
+from stages.lake.store import ObjectStore
+from stages.landing.socrata.client import Client, Query
+
+if TYPE_CHECKING:
+    import httpx
+
+ID = ":id"  # the API's own name of a row, by which pages follow one another
+UPDATED = ":updated_at"
+ABANDONED = timedelta(days=1)  # pages that nobody has asked for since then are removed
+
+
+class Mismatch(Exception):
+    """The source's answers do not fit one another: it has changed meanwhile, or a part of one is lost."""
+
+
+@dataclass
+class Answer:
+    """A query's rows in a file, and what the last answer's headers say of it."""
+
+    rows: int
+    headers: Mapping[str, str]
+
+
+class PageCache:
+    """Pages of an extraction that is under way, in the lake: the run's next try, in whatever pod, goes on with them.
+
+    They count only as long as the source is in the state in which they were read (`state`, any text).
+    """
+
+    def __init__(self, store: ObjectStore, dataset: str, run_id: str, what: str, state: str) -> None:
+        self.store, self.dataset = store, dataset
+        self.prefix = keys.fetched_pages(dataset, run_id, what)
+        self.state = state.encode()
+        self._clear_abandoned()
+        stamp = self.prefix + "state"
+        self.usable = store.head(stamp) is not None and store.read(stamp) == self.state
+        if not self.usable:
+            self.clear()
+
+    def read(self, number: int) -> bytes | None:
+        """A kept page, or None."""
+        key = self._key(number)
+        return gzip.decompress(self.store.read(key)) if self.usable and self.store.head(key) else None
+
+    def keep(self, number: int, page: bytes) -> None:
+        """Keep a page."""
+        if not self.usable:
+            self.store.put(self.prefix + "state", self.state)
+            self.usable = True
+        self.store.put(self._key(number), gzip.compress(page, compresslevel=1, mtime=0))
+
+    def clear(self) -> None:
+        """Forget the pages."""
+        for info in self.store.list(self.prefix):
+            self.store.delete(info.key)
+        self.usable = False
+
+    def _key(self, number: int) -> str:
+        return f"{self.prefix}{number:05}.csv.gz"
+
+    def _clear_abandoned(self) -> None:
+        for info in self.store.list(keys.fetched_pages(self.dataset)):
+            if datetime.now(UTC) - info.last_modified > ABANDONED:
+                self.store.delete(info.key)
+
+
+def download(
+    client: Client,
+    where: str,
+    *,
+    columns: Sequence[str],
+    expected: int,
+    path: Path,
+    cache: PageCache,
+    tell: Callable[[int], None],
+) -> Answer:
+    """Write the `expected` rows that meet `where` to `path`, as CSV with one header; `tell` is given the rows so far.
+
+    Pages are found by the key of the row before, not by their number, so that a row which is added or removed meanwhile
+    shifts none. Raises Mismatch where the answers do not come to what the API has counted.
+    """
+    limit = client.settings.source_page_rows
+    rows, number, last = 0, 0, ""
+    headers: dict[str, str] = {}
+    before: set[str] = set()
+
+    def take(response: httpx.Response, body: Iterator[bytes]) -> bytes:
+        headers.update(response.headers)
+        return b"".join(body)
+
+    with path.open("wb") as file:
+        while not number or rows < expected:
+            due = min(limit, expected - rows)
+            kept = cache.read(number)
+            after = f"{ID} > '{last}'" if last else ""
+            condition = " and ".join(f"({part})" for part in (where, after) if part)
+            page = kept or client.ask(client.query(Query(",".join(columns), condition, ID, limit)), take)
+            found = read_page(page, columns)
+            seen = set(found)
+            if len(found) != due or len(seen) != due or seen & before:
+                raise Mismatch(
+                    f"page {number + 1} has {len(found):,} rows, {len(seen - before):,} of them new, of {due:,} due"
+                )
+            if kept is None and rows + due < expected:  # after the last page comes the landing itself
+                cache.keep(number, page)
+            header, _, body = page.partition(b"\n")  # no name has a line break
+            file.write(body if number else header + b"\n" + body)
+            if body and not body.endswith(b"\n"):
+                file.write(b"\n")
+            rows, number, before, last = rows + due, number + 1, seen, found[-1] if found else ""
+            tell(rows)
+    return Answer(rows, headers)
+
+
+def read_page(page: bytes, columns: Sequence[str]) -> list[str]:
+    """The API's own keys of a page's rows, in order: its first column. Raises Mismatch where it has other columns."""
+    records = csv.reader(io.StringIO(page.decode("utf-8-sig", errors="replace"), newline=""))
+    names = next(records, [])
+    if names != list(columns):
+        raise Mismatch(f"the answer's columns are {', '.join(names)[:200]}, not those that were asked for")
+    found = []
+    for row in records:
+        if len(row) != len(columns):
+            raise Mismatch(f"a row has {len(row)} fields where there are {len(columns)} columns")
+        found.append(row[0])
+    return found
+
+
+def export(client: Client, expected: int, path: Path, tell: Callable[[int], None]) -> Answer:
+    """Write the whole table, in the portal's form, to `path` as it comes; at most a block of it is in memory.
+
+    Raises Mismatch where it has not the `expected` rows.
+    """
+
+    def take(response: httpx.Response, body: Iterator[bytes]) -> Answer:
+        counter = RecordCounter()
+        with path.open("wb") as file:
+            for block in body:
+                file.write(block)
+                counter.feed(block)
+                tell(max(0, counter.records - 1))
+        rows = max(0, counter.finish() - 1)
+        if rows != expected:
+            raise Mismatch(f"the export has {rows:,} rows where the API counts {expected:,}")
+        return Answer(rows, dict(response.headers))
+
+    return client.ask(client.export(), take)
+
+
+class RecordCounter:
+    """Counts the records of a CSV that comes in blocks: line ends outside of quotes."""
+
+    def __init__(self) -> None:
+        self.records, self.quoted, self.rest = 0, False, False
+
+    def feed(self, block: bytes) -> None:
+        """Count a block's."""
+        parts = block.split(b'"')
+        self.records += sum(part.count(b"\n") for part in parts[self.quoted :: 2])
+        self.quoted ^= len(parts) % 2 == 0
+        if block:
+            self.rest = not (block.endswith(b"\n") and not self.quoted)
+
+    def finish(self) -> int:
+        """All records, the last of which may lack its line end."""
+        return self.records + self.rest

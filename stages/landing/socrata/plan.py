@@ -1,0 +1,186 @@
+"""What a run asks of the source, from what it is to cover, what was fetched before, and what the source has now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+from stages.lake import keys
+from stages.lake.scope import Scope
+from stages.settings import Settings
+
+REPUBLISHED = 0.1  # a larger share of the table cannot be one day's changes: the city has published it anew
+EVERYTHING = Scope(date(1000, 1, 1), date(9999, 12, 31))
+MOMENT = "%Y%m%dT%H%M%SZ"
+NAME = re.compile(
+    r"(?P<dataset>.+)_(?P<what>all|changed|(?P<start>\d{4}-\d\d-\d\d)_(?P<end>\d{4}-\d\d-\d\d))"
+    r"_asof_(?P<moment>\d{8}T\d{6}Z)\.csv"
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """A table of the source as it is: how many rows, its newest `:updated_at` and its newest date, as answered.
+
+    Two equal states are the same table: whatever is added or edited has a new time, and what is removed is missed.
+    """
+
+    rows: int
+    updated: str
+    newest: str
+
+    @property
+    def newest_day(self) -> date | None:
+        """The newest date; None for an empty table."""
+        return date.fromisoformat(self.newest[:10]) if self.newest else None
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One answer of the source, landed or to be: all records of `covers`, or those changed after `since` and not of the
+    dates of `elsewhere`.
+
+    `whole`: it is the whole table. `followed`: with it, landing has every change up to its state.
+    """
+
+    covers: Scope | None
+    since: str = ""
+    elsewhere: Scope | None = None
+    whole: bool = False
+    followed: bool = False
+    moment: datetime | None = None
+    state: State | None = None
+
+    @property
+    def what(self) -> str:
+        """What it has, in words."""
+        if self.whole:
+            return "the whole table"
+        return f"{self.covers}" if self.covers else f"what has changed since {self.since} outside {self.elsewhere}"
+
+    def where(self, day: str) -> str:
+        """The condition that its rows meet; `day` is the column of the dates. Half-open: SoQL's `between` is not."""
+        if self.covers:
+            return f"{day} >= '{self.covers.start}T00:00:00' and {day} < '{self.covers.end}T00:00:00'"
+        changed = f":updated_at > '{self.since}'"
+        if self.elsewhere is None:
+            return changed
+        others = f"{day} < '{self.elsewhere.start}T00:00:00' or {day} >= '{self.elsewhere.end}T00:00:00'"
+        return f"{changed} and ({others})"
+
+    def key(self, dataset: str) -> str:
+        """Where it is landed; its name says what it has and when it was extracted."""
+        assert self.moment is not None
+        what = "all" if self.whole else "changed"
+        if self.covers and not self.whole:
+            what = f"{self.covers.start}_{self.covers.end}"
+        return f"{keys.landing(dataset)}{dataset}_{what}_asof_{self.moment:{MOMENT}}.csv"
+
+    def metadata(self) -> dict[str, str]:
+        """What the landed file declares."""
+        assert self.moment is not None
+        assert self.state is not None
+        declared = {"extracted-at": self.moment.isoformat(), "source-rows": str(self.state.rows)}
+        declared |= {"source-updated": self.state.updated, "source-newest": self.state.newest}
+        declared |= {"source-followed": "true"} if self.followed else {}
+        declared |= {"changed-since": self.since} if self.since else {}
+        if self.covers:
+            declared |= {"covers-start": f"{self.covers.start}", "covers-end": f"{self.covers.end}"}
+        return declared
+
+
+def read_name(key: str, dataset: str) -> Extraction | None:
+    """A landed file as what its name says it is; None for one that was not fetched."""
+    found = NAME.fullmatch(key.removeprefix(keys.landing(dataset)))
+    if not found or found["dataset"] != dataset:
+        return None
+    moment = datetime.strptime(found["moment"], MOMENT).replace(tzinfo=UTC)
+    if found["start"]:
+        return Extraction(Scope.parse(found["start"], found["end"]), moment=moment)
+    whole = found["what"] == "all"
+    return Extraction(EVERYTHING if whole else None, whole=whole, moment=moment)
+
+
+def read_metadata(named: Extraction, metadata: Mapping[str, str]) -> Extraction:
+    """The same with what its file declares; without a state where that is missing, as after a copy by hand."""
+    if not {"source-rows", "source-updated", "source-newest"} <= metadata.keys():
+        return named
+    state = State(int(metadata["source-rows"]), metadata["source-updated"], metadata["source-newest"])
+    followed = metadata.get("source-followed") == "true"
+    return replace(named, state=state, followed=followed, since=metadata.get("changed-since", ""))
+
+
+def extraction_time(now: datetime, earlier: Iterable[Extraction]) -> datetime:
+    """The time of an extraction that begins now: after every earlier one, even if this machine's clock is behind that
+    of another which made one, because it decides which version of a record wins.
+    """
+    moments = [one.moment + timedelta(seconds=1) for one in earlier if one.moment]
+    return max([now.replace(microsecond=0), *moments])
+
+
+def plan(
+    scope: Scope,
+    settings: Settings,
+    earlier: Sequence[Extraction],
+    now: State,
+    moment: datetime,
+    *,
+    follow: bool = False,
+    full_refresh: bool = False,
+) -> list[Extraction]:
+    """What a run over `scope` asks for, in the order in which it is to be landed.
+
+    `earlier` is what landing has, newest first. `follow`: a scheduled run, which follows what has changed elsewhere and
+    makes a full refresh when one is due; other runs keep to their dates. What landing already has of the same state of
+    the source is not asked for again.
+    """
+    standing = [one for one in earlier if one.state == now]
+    made = replace(Extraction(None), moment=moment, state=now)
+    if full_refresh or (not follow and scope.start is None) or (follow and refresh_due(settings, earlier, moment)):
+        whole = replace(made, covers=EVERYTHING, whole=True, followed=True)
+        return [] if any(one.whole for one in standing) else [whole]
+
+    wanted: list[Extraction] = []
+    last = next((one for one in earlier if one.followed), None)
+    interval = covered(scope, settings.lookback_days, last if follow else None)
+    has_interval = any(one.covers and contains(one.covers, interval) for one in standing)
+    if follow and last and last.state and last.state.updated != now.updated:
+        # Followed is what both have: the mark is on the file that is landed last.
+        wanted.append(replace(made, since=last.state.updated, elsewhere=interval, followed=has_interval))
+    if not has_interval:
+        wanted.append(replace(made, covers=interval, followed=follow))
+    return wanted
+
+
+def refresh_due(settings: Settings, earlier: Iterable[Extraction], moment: datetime) -> bool:
+    """Whether the last whole table is older than the settings allow, or there is none."""
+    if not settings.full_refresh_days:
+        return False
+    last = next((one.moment for one in earlier if one.whole and one.moment), None)
+    return last is None or moment - last >= timedelta(days=settings.full_refresh_days)
+
+
+def covered(scope: Scope, lookback_days: int, last: Extraction | None) -> Scope:
+    """The dates to ask for: the scope's and some before. Where the source had stood still when it was last followed,
+    from its newest date of then on, so that what it adds at once when it moves again is covered too.
+    """
+    start = scope.start or EVERYTHING.start
+    assert start is not None
+    if last and last.state and last.state.newest_day:
+        start = min(start, last.state.newest_day)
+    if start > date(1000, 1, 1) + timedelta(days=lookback_days):
+        start -= timedelta(days=lookback_days)
+    return Scope(start, scope.end or EVERYTHING.end)
+
+
+def contains(outer: Scope, inner: Scope) -> bool:
+    """Whether every date of one scope is in the other; both have two ends."""
+    assert outer.start and outer.end and inner.start and inner.end  # noqa: PT018
+    return outer.start <= inner.start and inner.end <= outer.end
+
+
+def republished(changed: int, now: State, settings: Settings) -> bool:
+    """Whether so many changes mean that the table was published anew; a page of them costs no more than one request."""
+    return changed > max(now.rows * REPUBLISHED, settings.source_page_rows)

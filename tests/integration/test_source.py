@@ -1,0 +1,327 @@
+"""The city's API as a source: what is asked, what comes of answers that are none, what the lake then has."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from lake import Lake, WatchedStore, crashes_csv, failing, rows
+from socrata.server import Fault, SocrataServer
+from socrata.table import Table
+
+from stages.datasets.crashes import DATASET
+from stages.errors import StoreUnavailable
+from stages.lake import keys
+
+DAY = ("--start=2024-03-05", "--end=2024-03-06")
+NEW = "--take-in=new"
+INJURED = "select collision_id, persons_injured from fct_collisions order by 1"
+
+
+def records(days: int = 3, each: int = 4) -> list[dict[str, str]]:
+    """Collisions of some days from 4 March 2024 on: ids 100, 101 … on the first, 200, 201 … on the second."""
+    return [row for day in range(days) for row in rows(each, (day + 1) * 100, CRASH_DATE=f"03/{4 + day:02}/2024")]
+
+
+class Source:
+    """A server with one table, and the settings that name it."""
+
+    def __init__(self, server: SocrataServer) -> None:
+        self.server, (self.table,) = server, server.tables
+
+    def settings(self, **others: str) -> dict[str, str]:
+        stated = {"source": "socrata", "source_url": self.server.url, "source_retry_seconds": "5"}
+        stated |= {"lookback_days": "0", "full_refresh_days": "0", "stale_days": "3650", "max_shrink_ratio": "1"}
+        return stated | others
+
+    def asked(self) -> list[str]:
+        """The kinds of the requests since the last call."""
+        kinds = [kind for kind, _ in self.server.requests]
+        self.server.requests.clear()
+        return kinds
+
+
+@pytest.fixture
+def source() -> Iterator[Source]:
+    """A server with the records above."""
+    with SocrataServer([Table(DATASET, records())]) as server:
+        yield Source(server)
+
+
+def ids(lake: Lake) -> list[int]:
+    return [number for (number,) in lake.ask("select collision_id from fct_collisions order by 1")]
+
+
+def fetched(lake: Lake) -> dict[str, dict[str, str]]:
+    """The fetched files' names without their times → what they declare."""
+    found = [info.key for info in lake.store.list(keys.landing("crashes")) if "_asof_" in info.key]
+    return {key.rpartition("/")[2].partition("_asof_")[0]: lake.store.metadata(key) for key in found}
+
+
+def run(lake: Lake, source: Source, *arguments: str, **settings: str) -> str:
+    """The four stages with the source switched on; each must succeed."""
+    log = ""
+    for stage in ("ingest_raw", "transform_clean", "transform_curated", "model_analytics"):
+        done = lake.stage(stage, *arguments, **source.settings(**settings))
+        assert done.code == 0, done.log
+        log += done.log
+    return log
+
+
+def ingest(lake: Lake, source: Source, *arguments: str, **settings: str) -> str:
+    """The first stage alone."""
+    done = lake.stage("ingest_raw", *arguments, **source.settings(**settings))
+    assert done.code == 0, done.log
+    return done.log
+
+
+def landed(lake: Lake) -> list[tuple[str, str]]:
+    """Key and persons injured of the rows of the only landed file, in its order."""
+    (info,) = lake.store.list("landing/")
+    found = csv.DictReader(lake.store.read(info.key).decode().splitlines())
+    return [(row["collision_id"], row["number_of_persons_injured"]) for row in found]
+
+
+def served(source: Source) -> list[tuple[str, str]]:
+    """The same of the server's table."""
+    return [(row["collision_id"], row["number_of_persons_injured"]) for row in source.table.sorted_rows()]
+
+
+def test_a_run_fetches_its_dates_and_lands_what_covers_them(lake: Lake, source: Source) -> None:
+    run(lake, source, *DAY)
+    assert ids(lake) == [200, 201, 202, 203]
+    ((name, declared),) = fetched(lake).items()
+    assert name == "crashes_2024-03-05_2024-03-06"
+    assert (declared["covers-start"], declared["covers-end"]) == ("2024-03-05", "2024-03-06")
+    assert declared["source-rows"] == "12"
+    assert declared["source-etag"]
+    assert source.asked() == ["probe", "count", "count", "page", "count"]
+
+
+def test_without_the_setting_nothing_is_asked(folder_lake: Lake, source: Source) -> None:
+    folder_lake.land(crashes_csv(rows(1)), "a.csv")
+    folder_lake.run(*DAY)
+    assert source.asked() == []
+
+
+def test_the_landed_file_is_the_answer_with_one_header(folder_lake: Lake, source: Source) -> None:
+    ingest(folder_lake, source, "--start=2024-03-04", "--end=2024-03-07", source_page_rows="5")
+    assert landed(folder_lake) == served(source)
+    (info,) = folder_lake.store.list("landing/")
+    assert folder_lake.store.read(info.key).startswith(b'":id",":updated_at","crash_date"')
+    assert source.asked() == ["probe", "count", "count", "page", "page", "page", "count"]
+    assert not [key for key in folder_lake.objects() if key.startswith("_fetch/")]
+
+
+def test_a_source_that_has_not_changed_is_not_read_again(folder_lake: Lake, source: Source) -> None:
+    ingest(folder_lake, source, *DAY)
+    before = folder_lake.listing("_runs/")
+    source.asked()
+    log = ingest(folder_lake, source, *DAY)
+    assert "crashes: the source has not changed since it was fetched; nothing to ask for" in log
+    assert source.asked() == ["probe", "count"]
+    assert folder_lake.listing("_runs/") == before
+
+
+def test_a_daily_run_follows_edits_moves_and_late_reports_of_any_age(lake: Lake, source: Source) -> None:
+    run(lake, source, "--start=2024-03-04", "--end=2024-03-05", NEW, "--full-refresh")
+    source.asked()
+    source.table.edit("100", number_of_persons_injured="7")
+    source.table.move("101", "2024-01-30")
+    source.table.insert(rows(1, 900, CRASH_DATE="02/01/2024"))
+    run(lake, source, "--start=2024-03-07", "--end=2024-03-08", NEW)
+    assert source.asked() == ["probe", "count", "count", "page", "count", "page", "count"]
+    assert lake.one("select persons_injured from fct_collisions where collision_id = 100") == 7
+    assert lake.one("select crash_date from fct_collisions where collision_id = 101") == date(2024, 1, 30)
+    assert len(ids(lake)) == 13
+
+
+def test_a_deletion_shows_within_the_dates_that_are_asked_for_and_elsewhere_after_a_full_refresh(
+    lake: Lake, source: Source
+) -> None:
+    run(lake, source, *DAY, NEW, "--full-refresh")
+    source.table.remove("100")
+    source.table.remove("200")
+    run(lake, source, *DAY, NEW)
+    assert 200 not in ids(lake)
+    assert 100 in ids(lake)
+    run(lake, source, *DAY, NEW, "--full-refresh")
+    assert ids(lake) == sorted(int(row["collision_id"]) for row in source.table.sorted_rows())
+
+
+def test_a_full_refresh_is_made_when_none_is_younger_than_the_setting(folder_lake: Lake, source: Source) -> None:
+    ingest(folder_lake, source, *DAY, NEW, full_refresh_days="30")
+    assert [*fetched(folder_lake)] == ["crashes_all"]
+    assert source.asked() == ["probe", "count", "export", "count"]
+    source.table.edit("100", number_of_persons_injured="7")
+    ingest(folder_lake, source, *DAY, NEW, full_refresh_days="30")
+    assert [*fetched(folder_lake)] == ["crashes_2024-03-05_2024-03-06", "crashes_all", "crashes_changed"]
+
+
+def test_a_republished_table_is_not_asked_for_row_by_row(folder_lake: Lake, source: Source) -> None:
+    ingest(folder_lake, source, *DAY, NEW, "--full-refresh")
+    source.table.republish()
+    log = ingest(folder_lake, source, *DAY, NEW, source_page_rows="5")
+    assert "8 of the source's 12 rows have a new :updated_at: it was published anew" in log
+    assert [*fetched(folder_lake)] == ["crashes_2024-03-05_2024-03-06", "crashes_all"]
+    source.table.edit("100", number_of_persons_injured="7")
+    ingest(folder_lake, source, *DAY, NEW, source_page_rows="5")
+    assert "crashes_changed" in fetched(folder_lake)
+
+
+FAULTS = {
+    "429": Fault("status", status=429),
+    "429 with Retry-After": Fault("status", status=429, retry_after="1"),
+    "503": Fault("status", "count"),
+    "cut in the middle": Fault("cut"),
+    "reset": Fault("reset"),
+    "rows missing": Fault("short"),
+    "a row twice": Fault("twice", skip=1),
+    "error page with 200": Fault("html", "probe"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_may_pass_is_tried_again_and_the_rows_are_the_same(folder_lake: Lake, source: Source, fault: str) -> None:
+    source.server.faults.append(FAULTS[fault])
+    log = ingest(folder_lake, source, "--start=2024-03-04", "--end=2024-03-07", source_page_rows="5")
+    assert "WARNING" in log
+    assert source.server.faults == []
+    assert landed(folder_lake) == served(source)
+
+
+def test_a_dripping_answer_is_given_up_and_asked_for_again(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("drip"))
+    log = ingest(folder_lake, source, *DAY, source_timeout_seconds="1")
+    assert "bytes in 1 s; trying again" in log
+
+
+def test_a_source_that_stays_away_ends_the_stage_with_75(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("status", "any", times=100))
+    done = folder_lake.stage("ingest_raw", *DAY, **source.settings(source_retry_seconds="1"))
+    assert done.code == 75
+    assert "COLLISIONS_SOURCE_RETRY_SECONDS" in done.last
+    assert folder_lake.objects() == []
+
+
+def test_a_long_retry_after_is_not_slept_through(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("status", status=429, retry_after="3600", on="any"))
+    done = folder_lake.stage("ingest_raw", *DAY, **source.settings())
+    assert done.code == 75
+    assert "gave up after 1 tries" in done.last
+
+
+def test_a_refused_token_is_a_wrong_setting_and_shows_nowhere(folder_lake: Lake, source: Source) -> None:
+    source.server.token = "the-right-one"
+    done = folder_lake.stage("ingest_raw", *DAY, **source.settings(source_token="a-wrong-one"))
+    assert done.code == 78
+    assert "COLLISIONS_SOURCE_TOKEN" in done.last
+    assert "a-wrong-one" not in done.log
+    ingest(folder_lake, source, *DAY, source_token="the-right-one")
+    held = b"".join(folder_lake.store.read(key) for key in folder_lake.objects())
+    assert b"the-right-one" not in held
+
+
+@pytest.mark.parametrize("change", ["edit", "remove", "insert"])
+def test_a_table_that_changes_between_pages_is_read_again(folder_lake: Lake, source: Source, change: str) -> None:
+    changes: dict[str, Callable[[], None]] = {
+        "edit": lambda: source.table.edit("100", number_of_persons_injured="7"),
+        "remove": lambda: source.table.remove("303"),
+        "insert": lambda: source.table.insert(rows(1, 900, CRASH_DATE="03/05/2024")),
+    }
+    source.server.faults.append(Fault(then=changes[change]))
+    log = ingest(folder_lake, source, "--start=2024-03-04", "--end=2024-03-07", source_page_rows="5")
+    assert "reading it again (1 of 4)" in log
+    assert landed(folder_lake) == served(source)
+
+
+def test_a_table_that_never_stands_still_ends_with_75_and_lands_nothing(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault(then=source.table.republish, times=100))
+    done = folder_lake.stage("ingest_raw", *DAY, **source.settings())
+    assert done.code == 75
+    assert "kept changing while it was read" in done.last
+    assert fetched(folder_lake) == {}
+
+
+def test_a_column_that_the_source_no_longer_has_is_named_and_refused(folder_lake: Lake, source: Source) -> None:
+    del source.table.types["crash_time"]
+    done = folder_lake.stage("ingest_raw", *DAY, **source.settings())
+    assert done.code == 65
+    assert "no longer has the columns crash_time" in done.last
+
+
+def test_new_columns_and_other_types_are_named_and_kept_in_raw(folder_lake: Lake, source: Source) -> None:
+    for row in source.table.rows.values():
+        row["weather"] = "rain"
+    source.table.types |= {"weather": "text", "collision_id": "text"}
+    log = ingest(folder_lake, source, *DAY)
+    assert "the source has new columns, kept in raw only: weather" in log
+    assert "collision_id is of the type text, not number" in log
+    (part,) = folder_lake.store.list("raw/crashes/crash_month=")
+    assert pq.read_table(pa.BufferReader(folder_lake.store.read(part.key)))["weather"].to_pylist() == ["rain"] * 4
+
+
+def test_dates_of_another_type_cannot_be_asked_for(folder_lake: Lake, source: Source) -> None:
+    source.table.types["crash_date"] = "text"
+    done = folder_lake.stage("ingest_raw", *DAY, **source.settings())
+    assert done.code == 65
+    assert "crash_date is of the type text" in done.last
+
+
+def test_the_other_form_of_the_api_gives_the_same_rows(folder_lake: Lake, source: Source) -> None:
+    source.server.token = "token"
+    ingest(folder_lake, source, *DAY, source_page_rows="3", source_api="soda3", source_token="token")
+    assert landed(folder_lake) == served(source)[4:8]
+    without = folder_lake.stage("ingest_raw", *DAY, **source.settings(source_api="soda3"))
+    assert without.code == 78
+    assert "COLLISIONS_SOURCE_TOKEN" in without.last
+
+
+def test_a_server_whose_clock_is_ahead_changes_nothing(folder_lake: Lake, source: Source) -> None:
+    source.server.skew = timedelta(days=2)
+    source.table.clock = datetime.now(UTC) + timedelta(days=2)
+    ingest(folder_lake, source, *DAY, NEW, "--full-refresh")
+    source.table.edit("100", number_of_persons_injured="7")
+    ingest(folder_lake, source, *DAY, NEW)
+    changed = fetched(folder_lake)["crashes_changed"]
+    assert changed["source-updated"] == source.table.find("100")[":updated_at"]
+    assert datetime.fromisoformat(changed["extracted-at"]) < datetime.now(UTC)
+
+
+def test_a_fetch_that_died_goes_on_with_the_pages_that_it_has(lake: Lake, source: Source) -> None:
+    scope = ("--start=2024-03-04", "--end=2024-03-07", "--run-id=one")
+    died = WatchedStore(lake.store, "put", keys.landing("crashes"), failing(StoreUnavailable("the store is away")))
+    assert lake.stage("ingest_raw", *scope, store=died, **source.settings(source_page_rows="5")).code == 75
+    assert source.asked() == ["probe", "count", "count", "page", "page", "page", "count"]
+    ingest(lake, source, *scope, source_page_rows="5")
+    assert source.asked() == ["probe", "count", "count", "page", "count"]
+    assert landed(lake) == served(source)
+    assert not [key for key in lake.objects() if key.startswith("_fetch/")]
+
+
+def test_pages_of_another_state_of_the_source_are_not_used(lake: Lake, source: Source) -> None:
+    scope = ("--start=2024-03-04", "--end=2024-03-07", "--run-id=one")
+    died = WatchedStore(lake.store, "put", keys.landing("crashes"), failing(StoreUnavailable("the store is away")))
+    assert lake.stage("ingest_raw", *scope, store=died, **source.settings(source_page_rows="5")).code == 75
+    source.table.edit("100", number_of_persons_injured="7")
+    ingest(lake, source, *scope, source_page_rows="5")
+    assert landed(lake) == served(source)
+
+
+def test_landed_files_and_fetched_ones_mix(lake: Lake, source: Source) -> None:
+    """A file that was downloaded later wins; one from before loses."""
+    old, new = datetime(2024, 4, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(hours=1)
+    lake.land(crashes_csv(rows(1, 200, NUMBER_OF_PERSONS_INJURED="1")), "before.csv", old)
+    lake.land(crashes_csv(rows(1, 201, NUMBER_OF_PERSONS_INJURED="2")), "after.csv", new)
+    run(lake, source, *DAY)
+    assert lake.ask(INJURED) == [(200, 0), (201, 2), (202, 0), (203, 0)]
+
+
+def test_an_old_source_is_a_warning(folder_lake: Lake, source: Source) -> None:
+    log = ingest(folder_lake, source, *DAY, stale_days="14")
+    assert "WARNING: crashes: the source has 12 rows; its newest record is of 2024-03-06" in log
+    assert "more than COLLISIONS_STALE_DAYS=14" in log

@@ -1,0 +1,239 @@
+"""The API over HTTP: SODA2, SODA3, the portal's export; each answer may be spoiled by a fault that was ordered."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import parse_qsl, urlsplit
+
+from socrata.soql import BadQuery, answer, clauses
+from socrata.table import Row, Table
+
+DRIP_SECONDS = 0.2  # between two bytes of a dripping answer
+
+
+@dataclass
+class Fault:
+    """A misbehaviour of the next answers of a kind: `page`, `count`, `export`, `probe` or `any`.
+
+    `kind`: `status` (with `status` and `retry_after`), `cut` (the connection ends in the middle), `reset`, `short` (the
+    second half of the rows is missing), `twice` (one row is), `drip`, `html` (an error page with 200) or `none`.
+    `then` is done after the answer: the table changes underneath. `skip` answers are good ones; then `times` are not.
+    """
+
+    kind: str = "none"
+    on: str = "page"
+    status: int = 503
+    retry_after: str = ""
+    then: Callable[[], None] | None = None
+    skip: int = 0
+    times: int = 1
+
+
+@dataclass
+class SocrataServer:
+    """Serves tables on a free port of 127.0.0.1. `requests` lists what was asked: kind and address or query.
+
+    With a `token` every request must carry it. `skew`: how far its clock is ahead.
+    """
+
+    tables: list[Table]
+    token: str = ""
+    host: str = "127.0.0.1"
+    port: int = 0
+    skew: timedelta = timedelta()
+    faults: list[Fault] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+    def __enter__(self) -> SocrataServer:
+        handler = type("Handler", (_Handler,), {"api": self})
+        self.http = ThreadingHTTPServer((self.host, self.port), handler)
+        self.http.daemon_threads = True
+        self.port = self.http.server_address[1]
+        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def table(self, id_: str) -> Table | None:
+        """The table of a four-by-four."""
+        return next((table for table in self.tables if table.id == id_), None)
+
+    def fault(self, kind: str) -> Fault:
+        """The fault of an answer, which is used up by it."""
+        for fault in self.faults:
+            if fault.on in {kind, "any"}:
+                if fault.skip:
+                    fault.skip -= 1
+                    return Fault()
+                fault.times -= 1
+                if not fault.times:
+                    self.faults.remove(fault)
+                return fault
+        return Fault()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    api: SocrataServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        given = {name.removeprefix("$"): value for name, value in parse_qsl(address.query)}
+        parts = address.path.strip("/").split("/")
+        if parts[0] == "resource" and parts[1].endswith(".csv"):
+            self._query(parts[1].removesuffix(".csv"), given, self.path)
+        elif parts[:2] == ["api", "views"] and parts[3] == "rows.csv":
+            self._export(parts[2])
+        else:
+            self._refuse(404, "Not found")
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        parts = urlsplit(self.path).path.strip("/").split("/")
+        if parts[:3] != ["api", "v3", "views"] or parts[4] != "query.csv":
+            self._refuse(404, "Not found")
+        elif not self.headers.get("X-App-Token"):
+            self._refuse(403, "You must be authenticated or provide an app token")
+        else:
+            page = body.get("page", {})
+            assert page.get("pageNumber", 1) == 1
+            given = {"limit": str(page.get("pageSize", 1000))}
+            try:
+                given |= clauses(body["query"])
+            except BadQuery as error:
+                self._refuse(400, str(error))
+                return
+            self._query(parts[3], given, f"{self.path} {body['query']}")
+
+    def _query(self, id_: str, given: dict[str, str], shown: str) -> None:
+        kind = "count" if "(" in given.get("select", "") else "probe" if ":*" in given.get("select", "") else "page"
+        table = self._allowed(kind, id_, shown)
+        if table is None:
+            return
+        try:
+            columns, rows = answer(
+                table,
+                given.get("select", "*"),
+                given.get("where", ""),
+                given.get("order", ""),
+                int(given.get("limit", "1000")),
+            )
+        except BadQuery as error:
+            self._refuse(400, str(error))
+            return
+        types = [table.types.get(name, "text") for name in columns]
+        self._csv(
+            table, kind, columns, rows, {"X-SODA2-Fields": json.dumps(columns), "X-SODA2-Types": json.dumps(types)}
+        )
+
+    def _export(self, id_: str) -> None:
+        table = self._allowed("export", id_, self.path)
+        if table is not None:
+            self._send("export", table, table.portal_csv().encode(), {})
+
+    def _allowed(self, kind: str, id_: str, shown: str) -> Table | None:
+        self.api.requests.append((kind, shown))
+        token = self.headers.get("X-App-Token", "")
+        if self.api.token and token != self.api.token:
+            self._refuse(403, "Invalid app_token specified")
+            return None
+        table = self.api.table(id_)
+        if table is None:
+            self._refuse(404, "dataset.missing")
+        return table
+
+    def _csv(self, table: Table, kind: str, columns: list[str], rows: list[Row], headers: dict[str, str]) -> None:
+        """As the API writes it: every field that has something in it is quoted."""
+        fault = self.api.fault(kind)
+        if fault.kind == "short":
+            rows = rows[: len(rows) // 2]
+        if fault.kind == "twice":
+            rows = [*rows[:-1], rows[0]] if len(rows) > 1 else rows * 2
+        text = io.StringIO()
+        for row in [{name: name for name in columns}, *rows]:
+            fields = (row[name].replace('"', '""') for name in columns)
+            text.write(",".join(f'"{field}"' if field else "" for field in fields) + "\n")
+        self._send(kind, table, text.getvalue().encode(), headers, fault)
+
+    def _send(self, kind: str, table: Table, body: bytes, headers: dict[str, str], fault: Fault | None = None) -> None:
+        fault = fault or self.api.fault(kind)
+        if fault.kind == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+        elif fault.kind == "status":
+            after = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+            self._answer(fault.status, "application/json", b'{"error":true,"message":"on order"}', after)
+        elif fault.kind == "html":
+            self._answer(200, "text/html", b"<html><body>Down for maintenance</body></html>", {})
+        else:
+            changed = format_datetime(table.clock, usegmt=True)
+            stated = {"Last-Modified": changed, "X-SODA2-Truth-Last-Modified": changed}
+            stated["ETag"] = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+            self._answer(200, "text/csv; charset=utf-8", body, headers | stated, fault.kind)
+        if fault.then:
+            fault.then()
+
+    def _answer(self, status: int, kind: str, body: bytes, headers: dict[str, str], spoiled: str = "") -> None:
+        if "gzip" in self.headers.get("Accept-Encoding", "") and not spoiled.startswith("drip"):
+            body = gzip.compress(body, 1)
+            headers = headers | {"Content-Encoding": "gzip"}
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        try:
+            if spoiled == "cut":
+                self.wfile.write(body[: len(body) // 2])
+                self.close_connection = True
+            elif spoiled == "drip":
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    if self._has_gone():
+                        return
+            else:
+                self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def _has_gone(self) -> bool:
+        """Wait for the next drop; whether the reader has gone."""
+        self.connection.settimeout(DRIP_SECONDS)
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return False
+
+    def _refuse(self, status: int, message: str) -> None:
+        body = json.dumps({"error": True, "message": message}).encode()
+        self._answer(status, "application/json; charset=utf-8", body, {})
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header, by the server's own clock."""
+        return format_datetime(datetime.now(UTC) + self.api.skew, usegmt=True)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class's name
+        """Say nothing."""
