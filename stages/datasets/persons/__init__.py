@@ -1,6 +1,6 @@
 """Persons (f55k-p6yu): one row per person whom the police recorded with a collision, hurt or not."""
 
-from stages.datasets.dataset import Dataset
+from stages.datasets.dataset import Api, Dataset
 from stages.datasets.persons.columns import COLUMNS, PERSONS
 from stages.datasets.values import parse_date
 
@@ -14,4 +14,5 @@ DATASET = Dataset(
     parse_date=parse_date,
     columns=COLUMNS,
     tables=(PERSONS,),
+    api=Api("f55k-p6yu", "API"),
 )

@@ -1,6 +1,6 @@
 """Vehicles (bm4k-52h4): one row per vehicle in a collision."""
 
-from stages.datasets.dataset import Dataset
+from stages.datasets.dataset import Api, Dataset
 from stages.datasets.values import parse_date
 from stages.datasets.vehicles.columns import COLUMNS, VEHICLES
 
@@ -14,4 +14,5 @@ DATASET = Dataset(
     parse_date=parse_date,
     columns=COLUMNS,
     tables=(VEHICLES,),
+    api=Api("bm4k-52h4", "API"),
 )
