@@ -66,12 +66,37 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
             rows = {dataset.name: ledger.rows_out for dataset, ledger in ledgers.items()}
             check_shrink(this, built, published, rows, rows_before)
         store.delete(keys.WAREHOUSE_LOG)
+        page = make_report(built, scratch / "report", this.run_id)
         etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
         size = built.stat().st_size
     for dataset, job in jobs.items():
         job.outputs = [Output(keys.WAREHOUSE, etag, ledgers[dataset].rows_out, size)]
         job.finish(ledgers[dataset])
     log.info("%s: published %s", STAGE, store.describe(keys.WAREHOUSE))
+    publish_report(store, page)
+
+
+def make_report(built: Path, scratch: Path, run_id: str) -> bytes | None:
+    """The page of the warehouse that was built; None, with a warning, where it cannot be made."""
+    try:
+        from stages.report.page import make as make_page
+
+        return make_page(built, scratch, run_id)
+    except Exception as error:  # whatever it is: the warehouse matters more
+        log.warning("%s: the report could not be made; the last one stays: %r", STAGE, error)
+        return None
+
+
+def publish_report(store: ObjectStore, page: bytes | None) -> None:
+    """Put the page of the published warehouse beside it; a store that does not take it gives a warning."""
+    if page is None:
+        return
+    try:
+        store.put(keys.REPORT, page)
+    except (OSError, StageError) as error:
+        log.warning("%s: the report could not be published: %r", STAGE, error)
+        return
+    log.info("%s: published %s", STAGE, store.describe(keys.REPORT))
 
 
 def check_shrink(this: Run, built: Path, published: ObjectInfo, rows: dict[str, int], before: dict[str, int]) -> None:

@@ -189,6 +189,23 @@ def logs(
     return 0
 
 
+@app.command()
+def report(
+    context: typer.Context,
+    on_cluster: Annotated[bool, typer.Option("--cluster", help="that of the cluster's lake")] = False,
+    printed: Annotated[bool, typer.Option("--print", help="only print its address")] = False,
+) -> int:
+    """Open the page that is published with the warehouse, and print its address.
+
+    The lake is COLLISIONS_LAKE; without it, that of the last scripts/demo.
+    """
+    from collisions_ops import report as command
+
+    address = command.on_cluster(cluster(context)) if on_cluster else command.embedded(ops(context).settings)
+    command.show(ops(context).console, address, opened=not printed)
+    return 0
+
+
 def query(ops: Ops, arguments: Sequence[str]) -> int:
     """Query the published warehouse: the query module's own arguments, except --cluster."""
     from collisions_ops import query as command

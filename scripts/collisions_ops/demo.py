@@ -170,6 +170,8 @@ class Demo:
         self.console.print(f"  ask it     {ask}")
         self.console.print(f"  log        {self.settings.airflow_home}/demo.log")
         self.console.print("  UI         scripts/demo --ui")
+        if (page := self.lake / keys.REPORT).exists():  # it may have failed, with a warning
+            self.console.print(f"  report     {page.absolute().as_uri()}")
 
 
 def example_days(lake: Path) -> tuple[str, str]:

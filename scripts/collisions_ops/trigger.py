@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from collisions_ops import query
+from collisions_ops import query, report
 from collisions_ops.airflow_api import Airflow
 from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
@@ -32,4 +32,8 @@ def trigger(
         console.note("the whole log of a task: scripts/logs TASK; its pod is kept: scripts/status")
         return 1
     query.on_cluster(cluster, ["ledger"])
+    try:
+        console.print(f"report: {report.on_cluster(cluster)}")
+    except OpsError as error:  # the run has succeeded all the same
+        console.note(f"warning: {error}")
     return 0

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 WAREHOUSE = "warehouse/collisions.duckdb"
 WAREHOUSE_LOG = f"{WAREHOUSE}.wal"  # left by a program that wrote to the published file: no part of the next one
+REPORT = "reports/collisions.html"
 RUNS = "_runs/"
 LONGEST_NAME = 200  # a file system takes 255 bytes, and a key's part has a suffix
 FAILED_CHECKS = "quarantine/checks/"

@@ -1,0 +1,273 @@
+"""Whether to trust the numbers: freshness, the row ledger, what was rejected, what is unknown, run times, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+STILL_DAYS = 14  # the city usually publishes within a few days
+RUNS = 30
+# What people ask for, and the SQL of a collision without it.
+UNKNOWN = {
+    "Borough": "borough is null",
+    "Coordinates": "latitude is null",
+    "Place": "location_key = 0",
+    "Time": "crash_time is null",
+    "ZIP code": "zip_code is null",
+    "Severity": "severity is null",
+    "Injured": "persons_injured is null",
+    "Killed": "persons_killed is null",
+    "Type of the first vehicle": "coalesce(vehicle_type_1, 'Unknown') in ('Unknown', 'Unknown code', 'Unmapped')",
+    "Factor of the first vehicle": "coalesce(contributing_factor_1, 'Unspecified') in ('Unspecified', 'Unmapped')",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a glance tells; `kind` is good, warn or bad."""
+
+    kind: str
+    title: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A part of the section: its title, a sentence, and rows of text; `text` has the columns that hold words."""
+
+    title: str
+    said: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text: frozenset[int] = frozenset()
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Health:
+    """The section about the data themselves. Days are YYYY-MM-DD; None where there is no collision."""
+
+    verdict: Verdict
+    tables: Sequence[Table]
+    collisions: int
+    oldest: str | None
+    newest: str | None
+    made_at: str
+    run_id: str
+
+
+def health(warehouse: duckdb.DuckDBPyConnection, run_id: str, now: datetime) -> Health:
+    """What the warehouse's own record says of it at the moment `now`."""
+    row = warehouse.execute("select count(*), min(crash_date), max(crash_date) from fct_collisions").fetchone()
+    count, oldest, newest = row or (0, None, None)
+    failed = warehouse.execute(
+        "select check_name, table_name, failures, severity from meta_quality where not passed order by all"
+    ).fetchall()
+    days = (now.date() - newest).days if newest else None
+    tables = [
+        *checks(warehouse),
+        freshness(warehouse, newest, days),
+        stages(warehouse, run_id),
+        rejected(warehouse),
+        unknown(warehouse, count),
+        run_times(warehouse),
+    ]
+    tables += [revisions(warehouse)] if has(warehouse, "meta_revisions") else []
+    return Health(
+        verdict(count, days, failed),
+        tables,
+        count,
+        str(oldest) if oldest else None,
+        str(newest) if newest else None,
+        f"{now:%Y-%m-%d %H:%M}",
+        run_id,
+    )
+
+
+def verdict(count: int, days: int | None, failed: Sequence[tuple[str, str, int, str]]) -> Verdict:
+    """One word on the whole: errors before warnings, warnings before age."""
+    if not count:
+        return Verdict("bad", "No data", "The warehouse holds no collision.")
+    errors = [name for name, _, _, severity in failed if severity == "error"]
+    if errors:
+        return Verdict("bad", "Do not trust these numbers", f"Failed: {'; '.join(errors)}.")
+    old = f"The newest collision was {days:,} days old when this page was made." if days and days > STILL_DAYS else ""
+    if failed:
+        names = "; ".join(f"{name} ({failures:,})" for name, _, failures, _ in failed)
+        return Verdict(
+            "warn", "Trust with care", f"Checks that warn, with the rows that break them: {names}. {old}".strip()
+        )
+    if old:
+        return Verdict("warn", "Sound, but not current", f"Every check passed. {old}")
+    return Verdict("good", "Numbers can be trusted", "Every check passed, and the data are current.")
+
+
+def checks(warehouse: duckdb.DuckDBPyConnection) -> list[Table]:
+    """The checks of this build: those that failed in plain sight, all of them folded."""
+    rows = warehouse.execute(
+        "select check_name, table_name, severity, failures, passed from meta_quality"
+        " order by passed, severity, table_name, check_name"
+    ).fetchall()
+    shown = [
+        (name, table, severity, f"{failures:,}", "passed" if passed else "failed")
+        for name, table, severity, failures, passed in rows
+    ]
+    failed = [row for row in shown if row[-1] == "failed"]
+    heads = ("What must hold", "Table", "Severity", "Rows that break it", "Result")
+    said = f"{len(rows) - len(failed)} of {len(rows)} checks passed."
+    words = frozenset({1, 2, 4})
+    return [
+        Table(
+            "Checks", f"{said} An error would have stopped the publication; a warning does not.", heads, failed, words
+        ),
+        Table("All checks", "", heads, shown, words, folded=True),
+    ]
+
+
+def freshness(warehouse: duckdb.DuckDBPyConnection, newest: Any, days: int | None) -> Table:
+    """The landed files, the newest extract first."""
+    rows = warehouse.execute("""
+        select file, extracted_at, first_month, last_month, rows, in_warehouse, left_in_landing, unfinished
+        from meta_sources
+        where removed_at is null
+        order by extracted_at desc, file
+    """).fetchall()
+    age = f"The newest collision is of {newest}, {days:,} days before this page was made. " if newest else ""
+    return Table(
+        "Freshness",
+        f"{age}Landed files: {len(rows):,}; the newest are listed.",
+        ("File", "Extracted (UTC)", "Months", "Rows", "In the warehouse", "Not yet taken in"),
+        [
+            (
+                file.removeprefix("landing/"),
+                f"{at:%Y-%m-%d %H:%M}",
+                f"{first or ''} to {last or ''}",
+                f"{count:,}",
+                f"{held:,}",
+                f"{(left or 0) + (unfinished or 0):,}",
+            )
+            for file, at, first, last, count, held, left, unfinished in rows[:12]
+        ],
+        frozenset({1, 2}),
+    )
+
+
+def stages(warehouse: duckdb.DuckDBPyConnection, run_id: str) -> Table:
+    """The row ledger of the newest run, or of `run_id`."""
+    rows = warehouse.execute(
+        """
+        select stage, dataset, rows_in, rows_out, quarantined, superseded, seconds
+        from meta_stages
+        where run_id = coalesce(
+            nullif(?, ''), (select arg_max(run_id, started_at) from meta_runs))
+        order by started_at, dataset
+        """,
+        [run_id],
+    ).fetchall()
+    lost = sum(row[2] - row[3] - row[4] - row[5] for row in rows)
+    return Table(
+        "Rows by stage",
+        "No run is recorded."
+        if not rows
+        else "Every row is accounted for: rows in = rows out + rejected + superseded by newer versions."
+        if not lost
+        else f"{lost:,} rows are unaccounted for.",
+        ("Stage of this run", "Dataset", "Rows in", "Rows out", "Rejected", "Superseded", "Seconds"),
+        [
+            (stage, dataset, *(f"{count:,}" for count in counts), f"{seconds:.1f}")
+            for stage, dataset, *counts, seconds in rows
+        ],
+        frozenset({1}),
+    )
+
+
+def rejected(warehouse: duckdb.DuckDBPyConnection) -> Table:
+    """Rows rejected by rule, over the last runs, and what is in quarantine now."""
+    rows = warehouse.execute(
+        """
+        with last_runs as (select run_id from meta_runs order by started_at desc limit ?)
+        select rule, stage, dataset, sum(rows)::bigint as rejected, count(distinct run_id) as runs
+        from meta_source_rules semi join last_runs using (run_id)
+        where column_name is null
+        group by all
+        order by rejected desc, rule
+        """,
+        [RUNS],
+    ).fetchall()
+    kept = warehouse.execute(
+        "select coalesce(sum(quarantined), 0)::bigint, coalesce(sum(rows), 0)::bigint from meta_sources"
+    ).fetchone()
+    now, of = kept or (0, 0)
+    return Table(
+        "Quarantine by rule",
+        f"{now:,} of {of:,} landed rows are in quarantine. Listed: what the last {RUNS} runs rejected.",
+        ("Rule", "Stage", "Dataset", "Rows rejected", "Runs"),
+        [(rule, stage, dataset, f"{count:,}", f"{runs:,}") for rule, stage, dataset, count, runs in rows],
+        frozenset({1, 2}),
+    )
+
+
+def unknown(warehouse: duckdb.DuckDBPyConnection, count: int) -> Table:
+    """How many collisions lack what is asked for most."""
+    counts = ", ".join(f"count(*) filter (where {sql})" for sql in UNKNOWN.values())
+    found = warehouse.execute(f"select {counts} from fct_collisions").fetchone() or ()
+    rows = sorted(zip(UNKNOWN, found, strict=True), key=lambda row: -row[1])
+    said = f"{rows[0][0]} is unknown most often, in {rows[0][1] / count:.1%} of collisions. " if count else ""
+    return Table(
+        "Unknown by column",
+        f"{said}Unknown is not zero: a blank count adds nothing to a sum.",
+        ("Column", "Collisions without it", "Share"),
+        [(name, f"{missing:,}", f"{missing / count:.2%}" if count else "") for name, missing in rows],
+    )
+
+
+def run_times(warehouse: duckdb.DuckDBPyConnection) -> Table:
+    """How long the last runs took, newest first. model_analytics builds all datasets at once: it counts once."""
+    rows = warehouse.execute(
+        """
+        with by_stage as (
+            select run_id, stage, if(stage = 'model_analytics', max(seconds), sum(seconds)) as seconds,
+                min(started_at) as began
+            from meta_stages
+            group by run_id, stage
+        )
+        select
+            run_id, started_at, sum(seconds) as whole,
+            string_agg(format('{:.1f}', seconds), ' + ' order by began)
+        from meta_runs join by_stage using (run_id)
+        group by run_id, started_at
+        order by started_at desc
+        limit ?
+        """,
+        [RUNS],
+    ).fetchall()
+    usual = sorted(row[2] for row in rows)[len(rows) // 2] if rows else 0
+    return Table(
+        f"Run times of the last {RUNS} runs",
+        f"The newest run's stages worked for {rows[0][2]:.1f} s; {usual:.1f} s are usual."
+        if rows
+        else "No run is recorded.",
+        ("Run", "Started (UTC)", "Seconds", "By stage, in order"),
+        [(run, f"{at:%Y-%m-%d %H:%M}", f"{whole:.1f}", parts) for run, at, whole, parts in rows],
+        frozenset({1}),
+        folded=len(rows) > 6,
+    )
+
+
+def has(warehouse: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether the warehouse has a table or view of this name."""
+    return warehouse.execute(
+        "select count(*) > 0 from duckdb_columns() where table_name = ? and database_name = 'warehouse'", [table]
+    ).fetchone() == (True,)
+
+
+def revisions(warehouse: duckdb.DuckDBPyConnection) -> Table:
+    """What later extracts changed, as meta_revisions records it."""
+    found = warehouse.execute("from meta_revisions limit 30")
+    heads = [column[0].replace("_", " ") for column in found.description or ()]
+    rows = [[str(value) if value is not None else "" for value in row] for row in found.fetchall()]
+    return Table("Revisions", "What later extracts changed in records that were already known.", heads, rows)

@@ -1,0 +1,135 @@
+"""From a built warehouse to one self-contained page: no request, nothing that is not in it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from stages.parallel import workers
+from stages.report import cube as numbers
+from stages.report import places
+from stages.report.health import STILL_DAYS, Health, health
+
+PAGE = Path(__file__).parent / "page"
+SCRIPTS = ("data.js", "draw.js", "map.js", "main.js")
+MOST_BYTES = 3 * 2**20
+COARSER = (30, 45, 60, 90, 120)  # metres of a cell: the first that fits
+
+
+def make(warehouse: Path, scratch: Path, run_id: str = "", now: datetime | None = None) -> bytes:
+    """The page of a warehouse file, as HTML in UTF-8, of at most MOST_BYTES; spills into `scratch`.
+
+    Reads the file only. Raises duckdb.Error where a table that it needs is missing.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": "400MB",
+        "threads": workers(),
+        "temp_directory": str(scratch),
+    }
+    quoted = str(warehouse).replace("'", "''")
+    with duckdb.connect(config=config) as connection:
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute(f"attach '{quoted}' as warehouse (read_only)")
+        connection.execute("use warehouse")
+        connection.execute("set search_path = 'temp,warehouse'")
+        found = health(connection, run_id, now or datetime.now(UTC))
+        filled = numbers.prepare(connection)
+        numbers.fill(connection, filled)
+        places.worst(connection, filled)
+        for metres in COARSER:
+            page = render(filled, places.grid(connection, filled, metres), found)
+            if len(page) <= MOST_BYTES:
+                break
+    return page
+
+
+def render(cube: numbers.Cube, grid: places.Grid, found: Health) -> bytes:
+    """The page with these numbers."""
+    import jinja2
+    from markupsafe import Markup
+
+    arrays = {name: array for name, array in cube.arrays.items() if array.size} | cells(grid)
+    packed, index = pack(arrays)
+    head = {
+        "firstYear": cube.first_year,
+        "years": cube.years,
+        "oldest": found.oldest,
+        "newest": found.newest,
+        "stillDays": STILL_DAYS,
+        "boroughs": numbers.BOROUGH_NAMES,
+        "places": cube.names["place"],
+        "names": {
+            name: cube.names[name] for name in ("factor", "vehicle", "pair", "age", "role") if name in cube.names
+        },
+        "arrays": index,
+        "outlines": places.outlines(),
+        "grid": {
+            "metres": grid.metres,
+            "width": grid.width,
+            "corner": [places.WEST, places.SOUTH],
+            "degree": places.METRES,
+            "extent": [
+                (places.EAST - places.WEST) * places.METRES[0],
+                (places.NORTH - places.SOUTH) * places.METRES[1],
+            ],
+        },
+    }
+    script = "\n".join((PAGE / name).read_text() for name in SCRIPTS)
+    css = (PAGE / "page.css").read_text()
+    environment = jinja2.Environment(
+        autoescape=True, loader=jinja2.FileSystemLoader(PAGE), undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    text = environment.get_template("page.html.j2").render(
+        policy=policy(script, css),
+        css=Markup(css),  # noqa: S704 our own file
+        script=Markup(script),  # noqa: S704 our own files
+        head=jinja2.utils.htmlsafe_json_dumps(head, dumps=compact),
+        packed=packed,
+        health=found,
+    )
+    return text.encode()
+
+
+def compact(value: Any, **options: Any) -> str:
+    """JSON without blanks."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, **options)
+
+
+def policy(script: str, css: str) -> str:
+    """A Content-Security-Policy that lets this script and these styles be, and nothing be requested."""
+    allowed = {
+        kind: "'sha256-" + base64.b64encode(sha256(text.encode()).digest()).decode() + "'"
+        for kind, text in (("script-src", script), ("style-src", css))
+    }
+    sources = "; ".join(" ".join(pair) for pair in allowed.items())
+    return f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
+
+
+def cells(grid: places.Grid) -> dict[str, np.ndarray]:
+    """The grid's arrays as the page reads them: positions as differences within a borough, in three planes of bytes."""
+    steps = np.diff(grid.position, prepend=0)
+    firsts = np.flatnonzero(np.diff(grid.borough.astype(int), prepend=-1))
+    steps[firsts] = grid.position[firsts]
+    planes = {f"cell{n}": (steps >> 8 * n & 255).astype(np.uint8) for n in range(3)}
+    return planes | {"cellBorough": grid.borough, "cell": grid.counts, "fatal": grid.fatal}
+
+
+def pack(arrays: dict[str, np.ndarray]) -> tuple[str, list[dict[str, Any]]]:
+    """Arrays of whole numbers, deflated together, in base64; and where each lies in the bytes, at which width."""
+    index, parts, offset = [], [], 0
+    for name, array in arrays.items():
+        most = int(array.max(initial=0))
+        kind = np.dtype("<u1") if most < 2**8 else np.dtype("<u2") if most < 2**16 else np.dtype("<u4")
+        content = array.astype(kind).tobytes()
+        index.append({"name": name, "offset": offset, "bytes": kind.itemsize, "shape": list(array.shape)})
+        parts.append(content)
+        offset += len(content)
+    return base64.b64encode(zlib.compress(b"".join(parts), 6)).decode(), index

@@ -1,0 +1,157 @@
+// Drawing: elements, tables and the few kinds of chart. Text goes in as text, never as markup.
+
+const byId = (id) => document.getElementById(id);
+
+/** An HTML element with attributes and children (nodes or text). */
+function html(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** An SVG element. */
+function shape(tag, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** A table; the first column heads its rows. `bars`: a column number → class, drawn as a bar before it. */
+function table(caption, heads, rows, { bar = -1, kind = "", text = [] } = {}) {
+  const most = Math.max(1e-9, ...rows.map((row) => (bar >= 0 ? row[bar] : 0)));
+  const shown = (value) => (value instanceof Node ? value : typeof value === "number" ? format(value) : value);
+  const head = heads.map((name, n) => html("th", { scope: "col", class: text.includes(n) ? "text" : "" }, name));
+  if (bar >= 0) head.splice(1, 0, html("td", {}));
+  const body = rows.map((row) => {
+    const cells = row.map((value, n) => {
+      const attributes = n ? (text.includes(n) ? { class: "text" } : {}) : { scope: "row" };
+      return html(n ? "td" : "th", attributes, shown(value));
+    });
+    if (bar >= 0) {
+      const length = html("span", kind ? { class: kind } : {});
+      length.style.width = `${(100 * row[bar]) / most}%`;
+      cells.splice(1, 0, html("td", { class: "bar", "aria-hidden": "true" }, length));
+    }
+    return html("tr", {}, ...cells);
+  });
+  const made = html(
+    "table", {}, html("caption", {}, caption), html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body),
+  );
+  return html("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, made);
+}
+
+/** Numbers of a chart, folded away behind it. */
+function behind(caption, heads, rows, options) {
+  return html("details", {}, html("summary", {}, `Table: ${caption}`), table(caption, heads, rows, options));
+}
+
+/** Put these in place of what an element held. */
+function fill(id, ...children) {
+  byId(id).replaceChildren(...children);
+}
+
+/** A round number at or above `value`, and a step that divides it in two to five. */
+function scale(value) {
+  const rough = Math.max(value, 1) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = Math.max(1, [1, 2, 5, 10].find((n) => n * power >= rough) * power);
+  return { top: Math.ceil(Math.max(value, 1) / step) * step, step };
+}
+
+/** How wide charts are drawn: about as many units as pixels, so that text keeps its size. */
+const chartWidth = (id) => Math.max(280, Math.min(1100, byId(id).clientWidth || 640));
+
+function frame(width, height, label, top, step) {
+  const left = 46;
+  const box = { left, right: width - 8, above: 10, below: height - 24 };
+  const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  const y = (value) => box.below - ((box.below - box.above) * value) / top;
+  for (let value = 0; value <= top; value += step) {
+    svg.append(
+      shape("line", { class: "grid", x1: box.left, x2: box.right, y1: y(value), y2: y(value) }),
+      shape("text", { x: box.left - 6, y: y(value) + 4, "text-anchor": "end" }, value >= 10000 ? `${value / 1000}k` : format(value)),
+    );
+  }
+  return { svg, box, y };
+}
+
+/** Stacked bars by month. `layers`: {name, values}; `labels`: YYYY-MM. */
+function bars(id, label, labels, layers) {
+  const width = chartWidth(id);
+  const totals = labels.map((_, n) => layers.reduce((sum, layer) => sum + layer.values[n], 0));
+  const { top, step } = scale(Math.max(0, ...totals));
+  const { svg, box, y } = frame(width, 220, label, top, step);
+  const wide = (box.right - box.left) / Math.max(labels.length, 1);
+  const thin = Math.min(wide > 4 ? wide - 1 : wide, 48);
+  labels.forEach((month, n) => {
+    let below = 0;
+    const x = box.left + n * wide + (wide - thin) / 2;
+    for (const { name, values } of layers) {
+      if (!values[n]) continue;
+      const bar = shape("rect", { class: `fill-${name}`, x, width: thin, y: y(below + values[n]), height: y(below) - y(below + values[n]) });
+      bar.append(shape("title", {}, `${month}, ${name}: ${format(values[n])}`));
+      svg.append(bar);
+      below += values[n];
+    }
+  });
+  const every = Math.ceil(labels.length / 12 / Math.max(1, Math.floor(width / 60)));
+  labels.forEach((month, n) => {
+    const few = labels.length <= 12;
+    const year = Number(month.slice(0, 4));
+    if (few ? n % Math.ceil(labels.length / (width / 70)) : !month.endsWith("-01") || (year - HEAD.firstYear) % every) return;
+    const at = few ? { x: box.left + (n + .5) * wide, "text-anchor": "middle" } : { x: box.left + n * wide };
+    svg.append(shape("text", { ...at, y: box.below + 17 }, few ? month : `${year}`));
+  });
+  return svg;
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** A line a year over the months. `years`: {year, values}, a value null where the month is not whole. */
+function yearLines(id, label, years) {
+  const width = chartWidth(id);
+  const { top, step } = scale(Math.max(0, ...years.flatMap(({ values }) => values.map((value) => value ?? 0))));
+  const { svg, box, y } = frame(width, 260, label, top, step);
+  const x = (month) => box.left + 14 + (month * (box.right - box.left - 60)) / 11;
+  MONTHS.forEach((name, n) => {
+    if (width >= 480 || n % 2 === 0) svg.append(shape("text", { x: x(n), y: box.below + 17, "text-anchor": "middle" }, name));
+  });
+  years.forEach(({ year, values }, n) => {
+    const kind = n === years.length - 1 ? " newest" : n === years.length - 2 ? " before" : "";
+    const points = values.map((value, month) => (value === null ? null : [x(month), y(value)]));
+    const path = points.map((point, month) => (point ? `${points[month - 1] ? "L" : "M"}${point.join(" ")}` : "")).join("");
+    const line = shape("path", { class: `year${kind}`, d: path });
+    line.append(shape("title", {}, `${year}`));
+    svg.append(line);
+    const known = points.map((point, month) => (point ? month : -1)).filter((month) => month >= 0);
+    if (known.length && kind) {
+      const last = points[known[known.length - 1]];
+      if (known.length === 1) svg.append(shape("circle", { class: "fill-all", cx: last[0], cy: last[1], r: 4 }));
+      svg.append(shape("text", { class: kind === " newest" ? "mark" : "", x: last[0] + 7, y: last[1] + (kind === " newest" ? -5 : 14) }, `${year}`));
+    }
+  });
+  return svg;
+}
+
+const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/** Hours of the week as shaded cells. `values`: 168 counts from Monday 0:00. */
+function heat(label, values, kind) {
+  const most = Math.max(1, ...values);
+  const svg = shape("svg", { viewBox: "0 0 520 200", role: "img", "aria-label": label });
+  DAYS.forEach((day, row) => svg.append(shape("text", { x: 0, y: row * 24 + 17 }, day)));
+  for (const hour of [0, 6, 12, 18, 23]) {
+    svg.append(shape("text", { x: 36 + hour * 20 + 10, y: 186, "text-anchor": "middle" }, `${hour}:00`));
+  }
+  values.forEach((value, n) => {
+    const cell = shape("rect", {
+      class: `heat ${kind}`, x: 36 + (n % 24) * 20, y: Math.floor(n / 24) * 24, width: 19, height: 23, rx: 2,
+      "fill-opacity": (0.06 + (0.94 * value) / most).toFixed(3),
+    });
+    cell.append(shape("title", {}, `${DAYS[Math.floor(n / 24)]} ${n % 24}:00: ${format(value)}`));
+    svg.append(cell);
+  });
+  return svg;
+}

@@ -1,0 +1,229 @@
+// The page's parts, each made anew whenever the filter changes, and the sentences that say what one sees.
+
+const USER_WORDS = { all: "everybody", pedestrians: "pedestrians", cyclists: "cyclists", motorists: "motorists", others: "other road users" };
+const share = (part, whole) => (whole ? `${Math.round((100 * part) / whole)} %` : "none");
+const day = (iso) => new Date(`${iso}T12:00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const moved = (iso, days) => new Date(Date.parse(`${iso}T12:00:00Z`) + days * 86400000).toISOString().slice(0, 10);
+const add = (rows, measure) => rows.reduce((sum, row) => sum + row[measure], 0);
+const NOTHING = "Nothing matches this filter.";
+
+function change(now, before) {
+  if (!before) return now ? "none a year ago" : "as a year ago";
+  const percent = Math.round((100 * (now - before)) / before);
+  return percent ? `${Math.abs(percent)} % ${percent > 0 ? "more" : "fewer"} than the ${format(before)} a year ago` : `as many as a year ago`;
+}
+
+/** Who and where the filter means, for a sentence. */
+function subject(filter) {
+  const where = filter.borough < 0 ? "" : filter.borough === HEAD.boroughs.length - 1 ? ", borough not stated" : ` in ${HEAD.boroughs[filter.borough].replace("Bronx", "the Bronx")}`;
+  const who = filter.user ? ` with ${USER_WORDS[USERS[filter.user]]} hurt` : "";
+  return `${who}${where}`;
+}
+
+function showToday(cube, filter) {
+  const year = filter.to - HEAD.firstYear;
+  const { shape: [, , boroughs, users, measures], data } = cube.window;
+  const total = [0, 1].map((earlier) => {
+    const row = [0, 0, 0];
+    for (let borough = 0; borough < boroughs; borough++) {
+      if (filter.borough >= 0 && borough !== filter.borough) continue;
+      for (let n = 0; n < 3; n++) row[n] += data[((((year * 2 + earlier) * boroughs + borough) * users + filter.user) * measures) + n];
+    }
+    return row;
+  });
+  const end = filter.to < Number(HEAD.newest.slice(0, 4)) ? `${filter.to}-12-31` : HEAD.newest;
+  const [now, before] = total;
+  const known = moved(end, -364 - 27) >= HEAD.oldest; // else the year before is not in the data
+  const tile = (kind, value, word, earlier) => html("div", { class: `tile ${kind}` }, html("b", {}, format(value)), `${word} `, html("br"), html("span", { class: "soft" }, known ? change(value, earlier) : "the year before is not in the data"));
+  fill("today-tiles", tile("", now[0], "collisions", before[0]), tile("", now[1], "injured", before[1]), tile("killed", now[2], "killed", before[2]));
+  const trend = !known ? "" : now[0] === before[0] ? ", as many as a year earlier" : `, ${format(Math.abs(now[0] - before[0]))} ${now[0] > before[0] ? "more" : "fewer"} than on the same days of the week a year earlier`;
+  byId("today-said").textContent = `From ${day(moved(end, -27))} to ${day(end)} the police recorded ${plural(now[0], "collision")}${subject(filter)}${trend}; ${plural(now[1], "person was", "persons were")} injured and ${format(now[2])} killed.`;
+  const behindDays = Math.floor((Date.now() - Date.parse(`${HEAD.newest}T12:00:00Z`)) / 86400000);
+  byId("today-newest").textContent = `The newest day is ${day(HEAD.newest)}${behindDays > 0 ? `, ${plural(behindDays, "day")} ago` : ""}.`;
+  byId("still").hidden = behindDays <= HEAD.stillDays;
+  byId("still").textContent = `The source stands still: its newest collision is ${plural(behindDays, "day")} old. New York City usually publishes within a few days. “Last 28 days” means the 28 days up to then.`;
+  fill("today-table", behind("28 days and the same days of the week a year earlier", ["", "28 days", "A year earlier"], ["Collisions", "Injured", "Killed"].map((name, n) => [name, now[n], known ? before[n] : "not in the data"])));
+}
+
+function showTime(cube, filter) {
+  const perYear = { keepTime: true, perYear: 12 };
+  const months = sums(cube.month, filter, perYear);
+  const from = Math.max(0, monthOf(HEAD.oldest) - (filter.from - HEAD.firstYear) * 12);
+  const until = Math.min(months.length, monthOf(HEAD.newest) + 1 - (filter.from - HEAD.firstYear) * 12);
+  const label = (n) => `${filter.from + Math.floor(n / 12)}-${String((n % 12) + 1).padStart(2, "0")}`;
+  const labels = Array.from({ length: Math.max(0, until - from) }, (_, n) => label(from + n));
+  const users = filter.user ? [filter.user] : [1, 2, 3, 4];
+  const byUser = users.map((user) => ({ name: USERS[user], rows: sums(cube.month, filter, { ...perYear, user }).slice(from, until) }));
+  fill("legend", ...byUser.map(({ name }) => html("li", {}, html("i", { class: `fill-${name}` }), name)));
+  for (const [measure, id, word] of [[1, "injured", "Injured"], [2, "killed", "Killed"]]) {
+    const layers = byUser.map(({ name, rows }) => ({ name, values: rows.map((row) => row[measure]) }));
+    fill(id, bars(id, `${word} by month and road user; the table below has the numbers`, labels, layers),
+      behind(`${word} by month`, ["Month", ...layers.map(({ name }) => name)], labels.map((month, n) => [month, ...layers.map(({ values }) => values[n])]).reverse()));
+  }
+  const hurt = (rows) => add(rows, 1);
+  const most = [...byUser].sort((one, other) => hurt(other.rows) - hurt(one.rows))[0];
+  const deadliest = [...byUser].sort((one, other) => add(other.rows, 2) - add(one.rows, 2))[0];
+  const injured = add(months, 1);
+  const killed = add(months, 2);
+  byId("time-said").textContent = !add(months, 0) ? NOTHING
+    : filter.user ? `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}, ${filter.from} to ${filter.to}.`
+      : `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}. Most of the injured were ${most.name} (${share(hurt(most.rows), injured)})${killed ? `, most of the killed ${deadliest.name} (${share(add(deadliest.rows, 2), killed)})` : ""}.`;
+  const whole = monthOf(moved(HEAD.newest, 1)) - 1 - (filter.from - HEAD.firstYear) * 12; // the newest month with all of its days
+  const single = until - from === 1;
+  const years = [];
+  for (let year = 0; year * 12 < months.length; year++) {
+    years.push({ year: filter.from + year, values: MONTHS.map((_, n) => { const at = year * 12 + n; return at >= from && (at <= whole || single) && at < until ? months[at][0] : null; }) });
+  }
+  const lines = years.flatMap(({ values }) => values).filter((value) => value !== null).length > 1; // else there is no line to draw
+  fill("years", lines ? yearLines("years", "Collisions by month, a line for each year; the table below has the numbers", years) : "",
+    behind("Collisions by month and year", ["Year", ...MONTHS], years.map(({ year, values }) => [`${year}`, ...values.map((value) => value ?? "–")]).reverse()));
+  const full = years.filter(({ values }) => values.every((value) => value !== null)).map(({ year, values }) => [year, values.reduce((sum, value) => sum + value, 0)]);
+  full.sort((one, other) => other[1] - one[1]);
+  byId("years-said").textContent = full.length > 1 ? `Of the ${full.length} whole years ${full[0][0]} had the most collisions (${format(full[0][1])}) and ${full[full.length - 1][0]} the fewest (${format(full[full.length - 1][1])}).` : lines ? "A line for each year; the newest in colour, the one before it dashed. Months that are not over are left out." : "There is a single month, so there is no course to draw.";
+}
+
+const monthOf = (iso) => (Number(iso.slice(0, 4)) - HEAD.firstYear) * 12 + Number(iso.slice(5, 7)) - 1;
+
+function showWhen(cube, filter) {
+  const hours = sums(cube.when, filter);
+  const peak = (measure) => hours.reduce((best, row, n) => (row[measure] > hours[best][measure] ? n : best), 0);
+  const words = (n) => `${["Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays"][Math.floor(n / 24)]} from ${n % 24}:00 to ${(n % 24) + 1}:00`;
+  const night = hours.reduce((sum, row, n) => sum + (n % 24 >= 22 || n % 24 < 6 ? row[1] : 0), 0);
+  byId("when-said").textContent = !add(hours, 0) ? NOTHING : `Most collisions${subject(filter)} happen on ${words(peak(0))}.${add(hours, 1) ? ` Of the ${format(add(hours, 1))} fatal ones ${share(night, add(hours, 1))} happened between 22:00 and 6:00.` : " None of them was fatal."}`;
+  const rows = (measure) => Array.from({ length: 24 }, (_, hour) => [`${hour}:00`, ...DAYS.map((_day, row) => hours[row * 24 + hour][measure])]);
+  fill("hours", heat("Collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[0]), ""), behind("Collisions by hour and day", ["Hour", ...DAYS], rows(0)));
+  fill("fatal-hours", heat("Fatal collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[1]), "fatal"), behind("Fatal collisions by hour and day", ["Hour", ...DAYS], rows(1)));
+}
+
+function worstPlaces(cube, filter) {
+  const { shape: [years, places, users], data } = cube.place;
+  const found = [];
+  for (let place = 0; place < places; place++) {
+    if (filter.borough >= 0 && HEAD.places[place][1] !== filter.borough) continue;
+    let injured = 0;
+    let killed = 0;
+    for (let year = filter.from - HEAD.firstYear; year <= filter.to - HEAD.firstYear && year < years; year++) {
+      const at = ((year * places + place) * users + filter.user) * 2;
+      injured += data[at];
+      killed += data[at + 1];
+    }
+    if (injured + killed) found.push({ place, injured, killed });
+  }
+  return found.sort((a, b) => b.injured + b.killed - a.injured - a.killed || b.killed - a.killed || a.place - b.place).slice(0, 10);
+}
+
+function showWhere(cube, filter) {
+  const seen = drawMap(cube, filter);
+  byId("map").setAttribute("aria-label", `Map: ${plural(seen.shown, "collision")} in ${plural(seen.cells, "place")} of about ${HEAD.grid.metres} m, ${format(seen.fatal)} of them fatal; the worst intersections are in the list`);
+  const list = worstPlaces(cube, filter);
+  byId("where-said").textContent = !seen.shown ? "No collision with coordinates matches this filter."
+    : `The map shows ${plural(seen.shown, "collision")}${subject(filter)} that state where they happened; a darker spot had more, and red dots mark the ${format(seen.fatal)} fatal ones.${list.length ? ` The worst intersection is ${HEAD.places[list[0].place][0]}.` : ""}`;
+  const rows = list.map(({ place, injured, killed }) => {
+    const [name, borough, latitude, longitude] = HEAD.places[place];
+    const button = html("button", { type: "button" }, name);
+    button.disabled = latitude === null;
+    button.addEventListener("click", () => {
+      MAP.marked = [(longitude - HEAD.grid.corner[0]) * HEAD.grid.degree[0], (latitude - HEAD.grid.corner[1]) * HEAD.grid.degree[1]];
+      moveMap(...MAP.marked, Math.max(1, 8 / MAP.scale));
+      drawMap(cube, filter);
+      byId("map-note").textContent = `The map shows ${name}, circled.`;
+      byId("map").scrollIntoView({ block: "nearest" });
+    });
+    return [html("span", {}, button, html("span", { class: "soft" }, ` ${HEAD.boroughs[borough]}`)), injured, killed];
+  });
+  fill("worst", list.length ? table("Intersections with the most killed and injured; each name points into the map", ["Intersection", "Injured", "Killed"], rows) : html("p", { class: "soft" }, "No intersection with casualties matches this filter."));
+}
+
+function ranked(cube, filter, name, skipped = []) {
+  return sums(cube[name], filter).map((row, n) => [HEAD.names[name][n], ...row]).filter((row) => !skipped.includes(row[0]) && row.slice(1).some(Boolean));
+}
+
+function showWhy(cube, filter) {
+  const unstated = ["Not stated", "Unspecified", "Unknown", "Unknown code", "Unmapped"];
+  const stated = {};
+  for (const [name, id, caption] of [["factor", "factors", "Factor of the first vehicle"], ["vehicle", "vehicles", "Type of the first vehicle"]]) {
+    const rows = ranked(cube, filter, name, unstated).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+    stated[name] = rows;
+    const all = sums(cube[name], filter);
+    const without = add(all, 0) - rows.reduce((sum, row) => sum + row[1], 0);
+    fill(id, table(`${caption}: the twelve named most often`, [caption.split(" ")[0], "Collisions", "Injured", "Killed"], rows.slice(0, 12), { bar: 1 }),
+      html("p", { class: "soft" }, `${plural(without, "collision")} of ${format(add(all, 0))} (${share(without, add(all, 0))}) state none.`));
+  }
+  const top = stated.factor[0];
+  const killing = [...stated.factor].sort((a, b) => b[3] - a[3])[0];
+  byId("why-said").textContent = !top ? "No collision of this filter states a factor." : `The factor named most often is ${top[0]}${killing[3] ? `; the one with the most killed is ${killing[0]} (${format(killing[3])})` : ""}.`;
+  const pairs = ranked(cube, filter, "pair");
+  const collisions = add(pairs, 1);
+  const fatal = add(pairs, 3);
+  const average = fatal / Math.max(1, collisions);
+  const least = fatal >= 100 ? 5 : 1;
+  const enough = 20; // collisions: a rate of fewer says nothing
+  const deadly = pairs.filter((row) => row[1] >= enough && row[3] >= least && row[3] / row[1] > average).sort((a, b) => b[3] / b[1] - a[3] / a[1] || b[3] - a[3]).slice(0, 12);
+  byId("pairs-said").textContent = !deadly.length ? "No pair of this filter killed more often than the average."
+    : `On average ${(1000 * average).toFixed(1)} of 1,000 collisions are fatal. ${deadly[0][0]} is the deadliest pair: ${format(deadly[0][3])} of ${format(deadly[0][1])} were fatal. Listed are pairs above the average with at least ${enough} collisions and ${plural(least, "fatal one")}; the fewer there are, the less certain is the rate.`;
+  fill("pairs", deadly.length ? table("Who met whom: pairs that kill more often than the average", ["Pair", "Fatal per 1,000", "Fatal", "Collisions", "Killed"], deadly.map((row) => [row[0], Number(((1000 * row[3]) / row[1]).toFixed(1)), row[3], row[1], row[2]]), { bar: 1, kind: "killing" }) : "");
+  byId("persons").hidden = !HEAD.names.age;
+  if (HEAD.names.age) {
+    for (const name of ["age", "role"]) {
+      const rows = ranked(cube, filter, name);
+      fill(`${name}s`, table(`Injured and killed by ${name}`, [name === "age" ? "Age" : "Role", "Injured", "Killed"], name === "role" ? rows.sort((a, b) => b[1] - a[1]).slice(0, 10) : rows, { bar: 1 }));
+    }
+    const known = ranked(cube, filter, "age", ["Not stated"]).sort((a, b) => b[1] - a[1])[0];
+    byId("persons-said").textContent = known ? `Most of the injured were ${known[0]} years old.` : NOTHING;
+  }
+}
+
+function choices(select, names) {
+  select.append(...names.map(([value, name]) => html("option", { value }, name)));
+}
+
+async function start() {
+  if (!HEAD.newest) {
+    byId("empty").hidden = false;
+    for (const part of document.querySelectorAll("[data-numbers]")) part.hidden = true;
+    return;
+  }
+  const cube = arrays(await unpack(byId("cube").textContent));
+  const years = Array.from({ length: HEAD.years }, (_, n) => [HEAD.firstYear + n, `${HEAD.firstYear + n}`]);
+  choices(byId("borough"), [["-1", "All boroughs"], ...HEAD.boroughs.map((name, n) => [n, name])]);
+  choices(byId("user"), USERS.map((name, n) => [n, n ? `${name[0].toUpperCase()}${name.slice(1)} hurt` : "All collisions"]));
+  choices(byId("from"), years);
+  choices(byId("to"), years);
+  let filter = readFilter(location.hash);
+  const show = () => {
+    filter = readFilter(location.hash);
+    for (const name of ["borough", "user", "from", "to"]) byId(name).value = filter[name];
+    for (const part of [showToday, showTime, showWhen, showWhere, showWhy]) part(cube, filter);
+    byId("filtered").textContent = writeFilter(filter) ? `Shown: ${filter.user ? `collisions${subject(filter)}` : `all collisions${subject(filter)}`}, ${filter.from} to ${filter.to}.` : "";
+    document.documentElement.dataset.shown = writeFilter(filter) || "everything";
+  };
+  byId("filters").addEventListener("change", (event) => {
+    const chosen = Object.fromEntries(["borough", "user", "from", "to"].map((name) => [name, Number(byId(name).value)]));
+    if (chosen.from > chosen.to) chosen[event.target.id === "from" ? "to" : "from"] = chosen[event.target.id];
+    const words = writeFilter(chosen);
+    if (words === location.hash.slice(1)) show();
+    else location.hash = words;
+  });
+  byId("reset").addEventListener("click", () => { location.hash = ""; });
+  const centre = () => (MAP.scale === 1 ? [HEAD.grid.extent[0] / 2, HEAD.grid.extent[1] / 2] : [MAP.x, MAP.y]);
+  const zoom = (by) => { moveMap(...centre(), by); drawMap(cube, filter); };
+  byId("closer").addEventListener("click", () => zoom(2));
+  byId("farther").addEventListener("click", () => zoom(0.5));
+  byId("whole").addEventListener("click", () => { MAP.marked = null; byId("map-note").textContent = ""; zoom(0); });
+  byId("map").addEventListener("keydown", (event) => {
+    const step = (HEAD.grid.extent[0] / MAP.scale) * 0.15;
+    const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] }[event.key];
+    if (event.key === "+" || event.key === "-") zoom(event.key === "+" ? 2 : 0.5);
+    else if (by && MAP.scale > 1) { moveMap(MAP.x + by[0], MAP.y + by[1], 1); drawMap(cube, filter); }
+    else return;
+    event.preventDefault();
+  });
+  window.addEventListener("hashchange", show);
+  window.addEventListener("beforeprint", () => drawMap(cube, filter));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawMap(cube, filter));
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => { if (window.innerWidth !== width) { width = window.innerWidth; show(); } });
+  show();
+}
+
+start();

@@ -1,0 +1,258 @@
+"""The page in a headless browser: its figures, what it requests, what it says to assistive technology."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from lake import REPOSITORY, Lake, crashes_csv, rows
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from stages.lake import keys
+from stages.report.page import MOST_BYTES, make
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., Page]
+READY = "document.documentElement.dataset.shown || !document.getElementById('empty').hidden"
+USER = {"all": "persons", "pedestrians": "pedestrians", "cyclists": "cyclists", "motorists": "motorists"}
+WAIT = 120_000  # ms: a busy machine
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's chromium."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no browser (Debian: chromium)")
+    with sync_playwright() as playwright:
+        window = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield window
+        window.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens a page; afterwards it must have had neither a console message nor a request but for itself."""
+    pages: list[Page] = []
+    heard: list[str] = []
+
+    def open_it(file: Path, fragment: str = "", width: int = 1440, scheme: Any = "light") -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.on("console", lambda message: heard.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+        page.on("request", lambda request: None if request.url.startswith("file:") else heard.append(request.url))
+        page.goto(f"{file.as_uri()}{fragment}", timeout=WAIT)
+        page.wait_for_function(READY, timeout=WAIT)
+        pages.append(page)
+        return page
+
+    yield open_it
+    for page in pages:
+        page.close()
+    assert heard == []
+
+
+def page_of(lake: Lake) -> Path:
+    """The lake's published page."""
+    return Path(lake.environment["COLLISIONS_LAKE"], keys.REPORT)
+
+
+def run_on(lake: Lake, files: list[Path]) -> Lake:
+    """Land the files and run the pipeline."""
+    for file in files:
+        lake.land(file)
+    lake.run()
+    return lake
+
+
+@pytest.fixture(scope="module")
+def sample_lake(tmp_path_factory: pytest.TempPathFactory, sample: Callable[..., list[Path]]) -> Lake:
+    """A lake of two and a half generated years."""
+    lake = Lake(lake=str(tmp_path_factory.mktemp("report")))
+    return run_on(lake, sample("--rows=12000", "--start=2022-01-01", "--end=2024-06-16", "--split=year"))
+
+
+def said(page: Page, part: str) -> str:
+    """What a part's sentence says."""
+    return page.inner_text(f"#{part}-said")
+
+
+def check_figures(lake: Lake, page: Page, borough: str, user: str, first: int, last: int) -> None:
+    """The page's sums of a filter are those of SQL."""
+    where = [f"year between {first} and {last}"]
+    where += [f"borough = '{borough}'"] if borough else []
+    group = USER[user]
+    where += [f"({group}_injured > 0 or {group}_killed > 0)"] if user != "all" else []
+    ((count, injured, killed),) = lake.ask(
+        f"select count(*), sum({group}_injured)::bigint, sum({group}_killed)::bigint from collisions"
+        f" where {' and '.join(where)}"
+    )
+    found = re.search(r"([\d,]+) persons? w\w+ injured and ([\d,]+) killed in ([\d,]+) collision", said(page, "time"))
+    assert found, said(page, "time")
+    assert [int(text.replace(",", "")) for text in found.groups()] == [injured, killed, count]
+    located = lake.one(f"select count(*) from collisions where latitude is not null and {' and '.join(where)}")
+    shown = re.search(r"The map shows ([\d,]+)", said(page, "where"))
+    assert shown
+    assert int(shown[1].replace(",", "")) == located
+    of_place = [f"year(crash_date) between {first} and {last}", "place_type = 'intersection'"]
+    of_place += [f"dim_location.borough = '{borough}'"] if borough else []
+    worst = lake.ask(f"""
+        select coalesce(sum({group}_injured), 0)::bigint as injured, coalesce(sum({group}_killed), 0)::bigint as killed
+        from fct_collisions join dim_location using (location_key)
+        where {" and ".join(of_place)}
+        group by location_key
+        order by injured + killed desc, killed desc
+        limit 10
+    """)
+    listed = page.eval_on_selector_all(
+        "#worst tbody tr", "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => +cell.textContent))"
+    )
+    assert [tuple(row) for row in listed] == [row for row in worst if sum(row)]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "expected"),
+    [
+        ("", ("", "all", 2022, 2024)),
+        ("#borough=Queens&years=2023-2024", ("Queens", "all", 2023, 2024)),
+        ("#borough=Staten+Island", ("Staten Island", "all", 2022, 2024)),
+        ("#user=pedestrians&years=2022", ("", "pedestrians", 2022, 2022)),
+        ("#borough=Brooklyn&user=cyclists&years=2022-2023", ("Brooklyn", "cyclists", 2022, 2023)),
+        ("#user=motorists&years=2024", ("", "motorists", 2024, 2024)),
+    ],
+)
+def test_figures_of_a_filter_are_those_of_sql(
+    sample_lake: Lake, open_page: Open, fragment: str, expected: tuple[str, str, int, int]
+) -> None:
+    page = open_page(page_of(sample_lake), fragment)
+    check_figures(sample_lake, page, *expected)
+
+
+def test_a_choice_goes_into_the_address_and_acts_on_everything(sample_lake: Lake, open_page: Open) -> None:
+    page = open_page(page_of(sample_lake))
+    before = [said(page, part) for part in ("today", "time", "when", "where", "why")]
+    page.select_option("#borough", label="Queens")
+    page.wait_for_function("document.documentElement.dataset.shown === 'borough=Queens'", timeout=WAIT)
+    page.select_option("#from", label="2023")
+    page.wait_for_function("document.documentElement.dataset.shown.includes('years=2023-2024')", timeout=WAIT)
+    assert page.url.endswith("#borough=Queens&years=2023-2024")
+    after = [said(page, part) for part in ("today", "time", "when", "where", "why")]
+    assert all(one != other for one, other in zip(before[:4], after[:4], strict=True))
+    check_figures(sample_lake, page, "Queens", "all", 2023, 2024)
+    page.click("#reset")
+    page.wait_for_function("document.documentElement.dataset.shown === 'everything'", timeout=WAIT)
+    assert [said(page, part) for part in ("today", "time", "when", "where", "why")] == before
+
+
+def test_the_last_28_days_are_those_of_sql(sample_lake: Lake, open_page: Open) -> None:
+    page = open_page(page_of(sample_lake))
+    ((count, before),) = sample_lake.ask("""
+        with newest as (select max(crash_date) as day from collisions)
+        select
+            count(*) filter (where crash_date > day - 28),
+            count(*) filter (where crash_date > day - 28 - 364 and crash_date <= day - 364)
+        from collisions, newest
+    """)
+    tile = page.inner_text("#today-tiles .tile")
+    assert tile.startswith(f"{count:,}")
+    assert f"{before:,} a year ago" in tile or (count == before and "as many" in tile)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_is_cut_and_assistive_technology_finds_its_way(
+    sample_lake: Lake, open_page: Open, width: int, scheme: str
+) -> None:
+    page = open_page(page_of(sample_lake), width=width, scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text())
+    found = page.evaluate("axe.run().then(found => found.violations)")
+    serious = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] != "minor"]
+    assert serious == []
+    if (
+        "SCREENSHOTS" in os.environ
+    ):  # docs/img/report.png: SCREENSHOTS=docs/img scripts/test tests/integration/test_report.py
+        folder = Path(REPOSITORY, os.environ["SCREENSHOTS"])
+        folder.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=folder / f"report-{width}-{scheme}.png", full_page=True)
+
+
+def test_an_intersection_points_into_the_map(sample_lake: Lake, open_page: Open) -> None:
+    page = open_page(page_of(sample_lake))
+    button = page.locator("#worst button:not([disabled])").first
+    name = button.inner_text()
+    before = page.evaluate("document.getElementById('map').toDataURL()")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert name in page.inner_text("#map-note")
+    assert page.evaluate("document.getElementById('map').toDataURL()") != before
+
+
+def test_a_street_called_like_markup_is_shown(folder_lake: Lake, open_page: Open) -> None:
+    street = "<SCRIPT>ALERT(1)</SCRIPT>"
+    names = {"ON_STREET_NAME": street, "CROSS_STREET_NAME": "</SCRIPT><IMG SRC=X>"}
+    harm = {"NUMBER_OF_PERSONS_INJURED": "1", "NUMBER_OF_PEDESTRIANS_INJURED": "1"}
+    folder_lake.land(crashes_csv(rows(3, **names, **harm)), "crashes.csv")
+    folder_lake.run()
+    page = open_page(page_of(folder_lake))
+    assert "IMG SRC" in page.inner_text("#worst")
+    assert page.locator("img").count() == 0
+
+
+def test_a_single_collision_has_a_page(folder_lake: Lake, open_page: Open) -> None:
+    folder_lake.land(crashes_csv(rows(1)), "crashes.csv")
+    folder_lake.run()
+    page = open_page(page_of(folder_lake), width=390)
+    assert "1 collision." in said(page, "time")
+    assert "1,0" not in said(page, "where")
+
+
+def test_an_empty_warehouse_has_a_page_that_says_so(folder_lake: Lake, open_page: Open, tmp_path: Path) -> None:
+    import duckdb
+
+    folder_lake.land(crashes_csv(rows(1)), "crashes.csv")
+    folder_lake.run()
+    empty = tmp_path / "empty.duckdb"
+    shutil.copy(Path(folder_lake.environment["COLLISIONS_LAKE"], keys.WAREHOUSE), empty)
+    with duckdb.connect(str(empty)) as warehouse:
+        for table in (
+            "fct_collisions",
+            "fct_collision_vehicles",
+            "dim_location",
+            "dim_date",
+            "meta_runs",
+            "meta_stages",
+        ):
+            warehouse.execute(f"delete from {table}")
+    file = tmp_path / "empty.html"
+    file.write_bytes(make(empty, tmp_path / "spill"))
+    page = open_page(file)
+    assert "holds no collision yet" in page.inner_text("#empty")
+    assert not page.is_visible("#filters")
+    assert "No data" in page.inner_text("header")
+
+
+def test_a_month_as_published(folder_lake: Lake, open_page: Open, extract: Callable[[str], Path]) -> None:
+    run_on(folder_lake, [extract("crashes_2022-01.csv")])
+    assert page_of(folder_lake).stat().st_size <= MOST_BYTES
+    page = open_page(page_of(folder_lake), "#borough=Brooklyn&user=pedestrians")
+    check_figures(folder_lake, page, "Brooklyn", "pedestrians", 2022, 2022)
+    assert page.is_visible("#still")
+
+
+def test_a_page_that_cannot_be_made_is_a_warning_and_the_warehouse_goes_out(folder_lake: Lake) -> None:
+    folder_lake.land(crashes_csv(rows(3)), "crashes.csv")
+    folder_lake.run(stages=["ingest_raw", "transform_clean", "transform_curated"])
+    blocked = Path(folder_lake.environment["COLLISIONS_LAKE"], keys.REPORT)
+    blocked.mkdir(parents=True)  # no file can be written there
+    done = folder_lake.stage("model_analytics")
+    assert done.code == 0, done.log
+    assert "WARNING: model_analytics: the report could not be" in done.log
+    assert folder_lake.one("select count(*) from fct_collisions") == 3
