@@ -22,6 +22,7 @@ CLUSTER = "tests/e2e"
 RUNS = {
     "scripts/demo": AS_PRINTED,
     "scripts/test": "scripts/test --co -q",  # it is what runs this
+    "scripts/report": AS_PRINTED,
     "scripts/query": AS_PRINTED,
     "scripts/query ledger": AS_PRINTED,
     "scripts/query worst_corners": AS_PRINTED,
@@ -38,6 +39,7 @@ RUNS = {
     "scripts/status": CLUSTER,
     "scripts/logs transform_clean": CLUSTER,
     "scripts/query --cluster ledger": CLUSTER,
+    "scripts/report --cluster": CLUSTER,
     "scripts/down": CLUSTER,
     "scripts/airflow dags list-runs collisions_pipeline --state failed": AS_PRINTED,
     "tail -n 60 .collisions/airflow/demo.log": AS_PRINTED,

@@ -199,7 +199,7 @@ def test_a_street_called_like_markup_is_shown(folder_lake: Lake, open_page: Open
     street = "<SCRIPT>ALERT(1)</SCRIPT>"
     names = {"ON_STREET_NAME": street, "CROSS_STREET_NAME": "</SCRIPT><IMG SRC=X>"}
     harm = {"NUMBER_OF_PERSONS_INJURED": "1", "NUMBER_OF_PEDESTRIANS_INJURED": "1"}
-    folder_lake.land(crashes_csv(rows(3, **names, **harm)), "crashes.csv")
+    folder_lake.land(crashes_csv(rows(3, 1, **names, **harm)), "crashes.csv")
     folder_lake.run()
     page = open_page(page_of(folder_lake))
     assert "IMG SRC" in page.inner_text("#worst")

@@ -71,7 +71,7 @@ function frame(width, height, label, top, step) {
   for (let value = 0; value <= top; value += step) {
     svg.append(
       shape("line", { class: "grid", x1: box.left, x2: box.right, y1: y(value), y2: y(value) }),
-      shape("text", { x: box.left - 6, y: y(value) + 4, "text-anchor": "end" }, value >= 10000 ? `${value / 1000}k` : format(value)),
+      shape("text", { x: box.left - 6, y: y(value) + 4, "text-anchor": "end" }, top >= 10000 && value ? `${value / 1000}k` : format(value)),
     );
   }
   return { svg, box, y };
@@ -140,7 +140,7 @@ const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /** Hours of the week as shaded cells. `values`: 168 counts from Monday 0:00. */
 function heat(label, values, kind) {
   const most = Math.max(1, ...values);
-  const svg = shape("svg", { viewBox: "0 0 520 200", role: "img", "aria-label": label });
+  const svg = shape("svg", { class: "hours", viewBox: "0 0 520 200", role: "img", "aria-label": label });
   DAYS.forEach((day, row) => svg.append(shape("text", { x: 0, y: row * 24 + 17 }, day)));
   for (const hour of [0, 6, 12, 18, 23]) {
     svg.append(shape("text", { x: 36 + hour * 20 + 10, y: 186, "text-anchor": "middle" }, `${hour}:00`));

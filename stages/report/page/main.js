@@ -8,7 +8,7 @@ const add = (rows, measure) => rows.reduce((sum, row) => sum + row[measure], 0);
 const NOTHING = "Nothing matches this filter.";
 
 function change(now, before) {
-  if (!before) return now ? "none a year ago" : "as a year ago";
+  if (!before) return now ? "none a year ago" : "as a year ago: none";
   const percent = Math.round((100 * (now - before)) / before);
   return percent ? `${Math.abs(percent)} % ${percent > 0 ? "more" : "fewer"} than the ${format(before)} a year ago` : `as many as a year ago`;
 }
@@ -38,7 +38,7 @@ function showToday(cube, filter) {
   fill("today-tiles", tile("", now[0], "collisions", before[0]), tile("", now[1], "injured", before[1]), tile("killed", now[2], "killed", before[2]));
   const trend = !known ? "" : now[0] === before[0] ? ", as many as a year earlier" : `, ${format(Math.abs(now[0] - before[0]))} ${now[0] > before[0] ? "more" : "fewer"} than on the same days of the week a year earlier`;
   byId("today-said").textContent = `From ${day(moved(end, -27))} to ${day(end)} the police recorded ${plural(now[0], "collision")}${subject(filter)}${trend}; ${plural(now[1], "person was", "persons were")} injured and ${format(now[2])} killed.`;
-  const behindDays = Math.floor((Date.now() - Date.parse(`${HEAD.newest}T12:00:00Z`)) / 86400000);
+  const behindDays = Math.floor((Date.now() - Date.parse(`${HEAD.newest}T00:00:00Z`)) / 86400000);
   byId("today-newest").textContent = `The newest day is ${day(HEAD.newest)}${behindDays > 0 ? `, ${plural(behindDays, "day")} ago` : ""}.`;
   byId("still").hidden = behindDays <= HEAD.stillDays;
   byId("still").textContent = `The source stands still: its newest collision is ${plural(behindDays, "day")} old. New York City usually publishes within a few days. “Last 28 days” means the 28 days up to then.`;
@@ -67,7 +67,7 @@ function showTime(cube, filter) {
   const killed = add(months, 2);
   byId("time-said").textContent = !add(months, 0) ? NOTHING
     : filter.user ? `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}, ${filter.from} to ${filter.to}.`
-      : `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}. Most of the injured were ${most.name} (${share(hurt(most.rows), injured)})${killed ? `, most of the killed ${deadliest.name} (${share(add(deadliest.rows, 2), killed)})` : ""}.`;
+      : `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}. ${injured ? `The largest group of the injured were ${most.name} (${share(hurt(most.rows), injured)})${killed ? `, of the killed ${deadliest.name} (${share(add(deadliest.rows, 2), killed)})` : ""}.` : ""}`;
   const whole = monthOf(moved(HEAD.newest, 1)) - 1 - (filter.from - HEAD.firstYear) * 12; // the newest month with all of its days
   const single = until - from === 1;
   const years = [];
