@@ -26,6 +26,7 @@ from stages.warehouse.models import KEPT, Check, Model
 
 MOST_CHANGED = 0.3  # of the curated layer's bytes: beyond that, building whole is as fast
 MOST_GROWTH = 1.5  # of the file's size since it was last built whole: months that are replaced leave holes
+SMALL_FILE = 64 * 2**20  # bytes; up to that a file may grow as it likes
 _CURATED = re.compile(r"(curated|newest|superseded)_(\w+)")
 
 
@@ -76,7 +77,7 @@ def changed_partitions(
         raise BuildWhole("the published warehouse does not say what it was built from") from None
     if [made for made, _ in origin] != [made_by]:
         raise BuildWhole("the published warehouse was built by another version of the code")
-    if size > MOST_GROWTH * origin[0][1]:
+    if size > max(SMALL_FILE, MOST_GROWTH * origin[0][1]):
         raise BuildWhole(f"the published warehouse has grown to {size / origin[0][1]:.1f} times its size")
     return {key for key, _ in built_from.items() ^ partitions.items()}
 

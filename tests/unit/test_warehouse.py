@@ -14,7 +14,14 @@ from stages.datasets import registry
 from stages.errors import StageError
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import KEPT_ROWS, Curated, Versions, build, check, open_warehouse, read_curated
-from stages.warehouse.steps import Steps
+from stages.warehouse.steps import (
+    SMALL_FILE,
+    BuildWhole,
+    Steps,
+    changed_partitions,
+    record_origin,
+    record_size,
+)
 
 GRAIN = "-- Grain: one row per thing.\n"
 HEAD = "-- Check: all is well\n-- Table: t\n-- Severity: error\n"
@@ -133,6 +140,37 @@ def test_a_monthly_model_of_more_than_one_dataset_is_refused(write: Callable[...
     steps = Steps(sql_files.models([folder]), [], {"x": "one", "z": "other"})
     with pytest.raises(StageError, match=r"monthly/m\.sql: a monthly model reads the curated tables of one dataset"):
         _ = steps.monthly
+
+
+@pytest.mark.parametrize(
+    ("made_by", "size", "message"),
+    [
+        ("other code", 1, "was built by another version of the code"),
+        ("code", SMALL_FILE * 2, "has grown to 2.0 times its size"),
+    ],
+)
+def test_what_other_code_built_or_has_grown_much_is_built_whole(
+    warehouse: duckdb.DuckDBPyConnection, made_by: str, size: int, message: str
+) -> None:
+    record_origin(warehouse, "code", {"a": "1"})
+    record_size(warehouse, SMALL_FILE)
+    with pytest.raises(BuildWhole, match=message):
+        changed_partitions(warehouse, made_by, {"a": "1"}, size)
+
+
+def test_a_warehouse_without_an_origin_is_built_whole(warehouse: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(BuildWhole, match="does not say what it was built from"):
+        changed_partitions(warehouse, "code", {}, 1)
+
+
+def test_partitions_that_have_come_gone_or_changed_are_found(warehouse: duckdb.DuckDBPyConnection) -> None:
+    record_origin(warehouse, "code", {"same": "1", "gone": "2", "changed": "3"})
+    record_size(warehouse, 5)
+    now = {"same": "1", "come": "2", "changed": "4"}
+    assert changed_partitions(warehouse, "code", now, SMALL_FILE) == {"gone", "come", "changed"}
+    record_origin(warehouse, "code", now)
+    assert changed_partitions(warehouse, "code", now, 5) == set()
+    assert not record_size(warehouse, 6)  # the size is that of the last whole build
 
 
 def test_every_published_column_is_explained(warehouse: duckdb.DuckDBPyConnection) -> None:
