@@ -118,7 +118,7 @@ def read_changed(
     warehouse.execute(f"""
         delete from records_{first} where month in ({_listed(changed)});
         insert into records_{first}
-        select {key}, {dataset.month} as month from curated_{first} where month in ({_listed(changed)});
+        select {key}, {dataset.month} as month from curated_{first} where {dataset.month} in ({_listed(changed)});
         create temp view versions_{first} as from curated_{first} semi join touched_{first} using ({key});
         delete from superseded_{first} where {key} in (from touched_{first});
         insert into superseded_{first} {superseded(dataset, f"versions_{first}")};

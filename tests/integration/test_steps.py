@@ -115,13 +115,13 @@ def test_by_steps_or_whole_the_content_is_the_same(folder_lake: Lake, tmp_path: 
     folder_lake.land(crashes_csv(first), "first.csv", EXTRACTED - timedelta(days=1))
     folder_lake.run(*TAKE_IN, "--run-id=first")
     ways: Counter[str] = Counter()
-    for number in range(6):
+    for number in range(4):
         city.change()
         log = folder_lake.run(*TAKE_IN, f"--run-id=run-{number}")
         ways.update(way for way in (BY_STEPS, WHOLE) if way in log)
         assert "WARNING: model_analytics: building" not in log, log
         assert published(folder_lake) == whole(folder_lake, tmp_path / f"whole-{number}", f"run-{number}")
-    assert ways[BY_STEPS] >= 5
+    assert ways[BY_STEPS] >= 3
 
 
 def test_a_borough_that_is_learned_later_moves_the_collisions_of_other_months(
