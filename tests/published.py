@@ -35,4 +35,5 @@ def curated(dataset: Dataset, *rows: dict[str, str | None]) -> list[dict[str, An
     frame: pd.DataFrame = dataset.curate(cleaned(dataset, *rows).tables[dataset.name])[dataset.tables[0].name]
     table = pa.Table.from_pandas(frame.drop(columns="month"), preserve_index=False)
     assert set(table.column_names) == set(dataset.tables[0].schema.names)
-    return table.to_pylist()
+    found: list[dict[str, Any]] = table.to_pylist()
+    return found

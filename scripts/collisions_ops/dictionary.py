@@ -55,6 +55,11 @@ its rows (`landed_file_removed`); the log warns with their number, and `meta_sou
 `COLLISIONS_MAX_QUARANTINE_RATIO` of its rows, or of one landed file's, are rejected; `ingest_raw` counts only the files
 that it reads in this run.
 """
+MENUS = """\
+The published value stays beside the standard name. `Unmapped` is a value that is on no menu; a warning check lists it.
+A bare number is an `Unknown code`: a code of an older form, published without its meaning. A blank stays blank here,
+and is `Not stated` in the dimensions.
+"""
 VOCABULARY = """\
 Vehicle types and contributing factors keep the published spelling next to the standard name.
 
@@ -102,7 +107,12 @@ def of_dataset(dataset: Dataset) -> str:
     ]
     rejects = {name: ("ingest_raw", when) for name, when in ingest_raw.reasons(dataset).items()}
     words = ", ".join(f"`{word}`" for word in sorted(NULL_WORDS))
-    blanks = {NULL_WORD: ("transform_clean", f"a word that programs write for a missing value: {words}")}
+    but = "".join(
+        f"; but {', '.join(f'`{word}`' for word in sorted(column.legal))} is a value of {column.name}"
+        for column in dataset.columns
+        if column.legal
+    )
+    blanks = {NULL_WORD: ("transform_clean", f"a word that programs write for a missing value: {words}{but}")}
     for rule in (*dataset.row_rules, *dataset.value_rules):
         rejects |= {name: ("transform_clean", when) for name, when in rule.rejects.items()}
         blanks |= {
@@ -123,6 +133,10 @@ def of_dataset(dataset: Dataset) -> str:
     ]
     for curated in dataset.tables:
         parts += [f"**`{curated.name}`**: {curated.grain}.", columns(curated.columns)]
+    menus = [column for curated in dataset.tables for column in curated.columns if column.menu]
+    if menus:
+        rows = [(column.name, "; ".join(column.menu.names)) for column in menus if column.menu]
+        parts += ["### Standard names", MENUS.rstrip(), table(["column", "standard names"], rows)]
     return "\n\n".join(parts)
 
 

@@ -77,7 +77,8 @@ def vehicles_of(collisions: pa.Table) -> np.ndarray:
         )
         for slot in SLOTS
     ]
-    return np.maximum(1, np.sum(named, axis=0))
+    vehicles: np.ndarray = np.maximum(1, np.sum(named, axis=0))
+    return vehicles
 
 
 def counts_of(collisions: pa.Table, column: str) -> np.ndarray:

@@ -20,7 +20,7 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     check_unique(rows, "unique_id", "persons")
     standard = named(rows, PERSONS)
     may_be = can_be_casualty(standard["role"])
-    found = {
+    found: dict[str, pd.Series | np.ndarray] = {
         **standard,
         **{name: combined_key(rows, columns) for name, columns in KEYS.items()},
         **factors(rows, (1, 2)),
