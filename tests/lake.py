@@ -147,7 +147,8 @@ class Lake:
         return value
 
     def listing(self, *without: str) -> dict[str, str]:
-        """Key → ETag of every object, but for the prefixes given."""
+        """Key → ETag of every object, but for the prefixes given; the report goes with the warehouse."""
+        without += (keys.REPORT,) if {PUBLISHED, "warehouse/"} & set(without) else ()
         return {info.key: info.etag for info in self.store.list("") if not info.key.startswith(without or ("\0",))}
 
     def objects(self) -> list[str]:

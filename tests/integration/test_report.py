@@ -178,7 +178,7 @@ def test_nothing_is_cut_and_assistive_technology_finds_its_way(
     assert serious == []
     if (width, scheme) == (1440, "light") and "REPORT_PICTURE" in os.environ:
         picture = Path(REPOSITORY, os.environ["REPORT_PICTURE"])
-        page.screenshot(path=picture, clip={"x": 100, "y": 0, "width": 1240, "height": 1180})
+        page.screenshot(path=picture, full_page=True, clip={"x": 100, "y": 0, "width": 1240, "height": 1900})
 
 
 def test_an_intersection_points_into_the_map(sample_lake: Lake, open_page: Open) -> None:

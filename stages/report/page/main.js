@@ -67,7 +67,7 @@ function showTime(cube, filter) {
   const killed = add(months, 2);
   byId("time-said").textContent = !add(months, 0) ? NOTHING
     : filter.user ? `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}, ${filter.from} to ${filter.to}.`
-      : `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}. ${injured ? `The largest group of the injured were ${most.name} (${share(hurt(most.rows), injured)})${killed ? `, of the killed ${deadliest.name} (${share(add(deadliest.rows, 2), killed)})` : ""}.` : ""}`;
+      : `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}. ${injured ? `The largest group of the injured were ${most.name} (${share(hurt(most.rows), injured)})${killed ? `, and of the killed ${deadliest === most ? "too" : deadliest.name} (${share(add(deadliest.rows, 2), killed)})` : ""}.` : ""}`;
   const whole = monthOf(moved(HEAD.newest, 1)) - 1 - (filter.from - HEAD.firstYear) * 12; // the newest month with all of its days
   const single = until - from === 1;
   const years = [];
