@@ -8,9 +8,11 @@ import shlex
 import sys
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    import smtplib
+
     from airflow.sdk import Connection, Context
 
 log = logging.getLogger(__name__)
@@ -105,7 +107,8 @@ def send_mail(connection: Connection, subject: str, text: str) -> None:
                 f"connection {connection.conn_id} has no sender: set from_email in its extra, or its login"
             )
         message["From"] = sender
-        hook._smtp_client.send_message(message)  # the hook's own way of sending knows HTML alone
+        client = cast("smtplib.SMTP", hook._smtp_client)  # the hook's own way of sending knows HTML alone
+        client.send_message(message)
 
 
 def send_slack(connection: Connection, subject: str, text: str) -> None:

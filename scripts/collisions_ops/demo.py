@@ -108,7 +108,7 @@ class Demo:
         if unfinished.exists():
             embedded.fail_unfinished(self.environ, log)
         command = ["airflow", "dags", "test", DAG, "--conf", json.dumps(conf)]
-        errors = []
+        errors: list[str] = []
         unfinished.touch()
         with (
             log.open("wb") as whole,

@@ -20,7 +20,7 @@ from collisions_ops.settings import DAG
 from collisions_ops.wait import until
 
 # Without its server of logs, which would listen on all addresses: the API server reads the same folder.
-COMPONENTS = {"api-server": (), "scheduler": ("--skip-serve-logs",), "dag-processor": ()}
+COMPONENTS: dict[str, tuple[str, ...]] = {"api-server": (), "scheduler": ("--skip-serve-logs",), "dag-processor": ()}
 START_SECONDS = 300  # until Airflow is healthy: a minute and more on a busy machine
 STOP_SECONDS = 20  # until what has not ended is killed
 RESTARTS, RESTART_SECONDS = 3, 600  # a part that ends more often within this time is given up
