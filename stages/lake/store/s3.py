@@ -59,7 +59,7 @@ class S3Store(ObjectStore):
             raise ConfigError(
                 f"lake {settings.lake!r} at COLLISIONS_S3_ENDPOINT {settings.s3_endpoint!r}: {error}"
             ) from None
-        self.server = settings.s3_endpoint
+        self.server, self.secure = settings.s3_endpoint, settings.s3_secure
         self._knock(443 if settings.s3_secure else 80)
 
     def _knock(self, usual_port: int) -> None:
