@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from stages.lake import keys
 from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
 from stages.lake.parquet import to_parquet
+from stages.lake.retention import forget_runs
 from stages.lake.store import ObjectInfo, ObjectStore
 from stages.logs import log
 from stages.parallel import parallel
@@ -74,6 +76,8 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
         job.finish(ledgers[dataset])
     log.info("%s: published %s", STAGE, store.describe(keys.WAREHOUSE))
     publish_report(store, page)
+    if forgotten := forget_runs(store, this.settings.keep_runs_days, datetime.now(UTC)):
+        log.info("%s: removed %d records of runs older than %d days", STAGE, forgotten, this.settings.keep_runs_days)
 
 
 def make_report(built: Path, scratch: Path, run_id: str) -> bytes | None:

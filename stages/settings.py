@@ -17,6 +17,7 @@ Source = str
 Api = str
 PageRows = int
 Days = int
+AtLeastADay = int
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Settings:
     lookback_days: Days = 7
     full_refresh_days: Days = 30
     stale_days: Days = 14
+    keep_runs_days: AtLeastADay = 90
     image: str = ""
     code_version: str = ""
 
@@ -121,6 +123,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "float": _ratio,
     "int": _whole(1, 3600),  # seconds
     "Days": _whole(0, 3650),
+    "AtLeastADay": _whole(1, 36500),
     "PageRows": _whole(1, 50_000),  # the API's own limit
     "Source": _one_of("socrata"),
     "Api": _one_of("soda2", "soda3"),

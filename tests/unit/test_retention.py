@@ -1,0 +1,40 @@
+"""The lake forgets the records of old runs, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from stages.lake.retention import forget_runs
+from stages.lake.store.folder import FolderStore
+
+NOW = datetime(2033, 5, 18, tzinfo=UTC)
+
+
+def put(store: FolderStore, root: Path, key: str, days_ago: float) -> None:
+    """An object that was written some days ago."""
+    store.put(key, b"{}")
+    moment = (NOW - timedelta(days=days_ago)).timestamp()
+    os.utime(root / key, (moment, moment))
+
+
+def test_a_run_is_forgotten_whole_once_its_last_stage_is_old(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    put(store, tmp_path, "_runs/old/ingest_raw/crashes.json", 95)
+    put(store, tmp_path, "_runs/old/model_analytics/crashes.json", 91)
+    put(store, tmp_path, "_runs/cleared/ingest_raw/crashes.json", 95)
+    put(store, tmp_path, "_runs/cleared/model_analytics/crashes.json", 2)
+    put(store, tmp_path, "curated/collisions/crash_month=2012-07/data.parquet", 400)
+    assert forget_runs(store, 90, NOW) == 2
+    assert [info.key for info in store.list("")] == [
+        "_runs/cleared/ingest_raw/crashes.json",
+        "_runs/cleared/model_analytics/crashes.json",
+        "curated/collisions/crash_month=2012-07/data.parquet",
+    ]
+
+
+def test_with_nothing_old_nothing_is_deleted(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    put(store, tmp_path, "_runs/new/ingest_raw/crashes.json", 89)
+    assert forget_runs(store, 90, NOW) == 0
