@@ -94,7 +94,8 @@ def up(context: typer.Context) -> int:
 
     Settings (environment): KIND_NODE_IMAGE, another node image, e.g. a local one; AIRFLOW_CHART, the
     chart as a folder or .tgz (default: the one in ~/.cache/collisions, then Apache's repository); UI_PORT, MINIO_PORT,
-    MINIO_CONSOLE_PORT, other ports than 8080, 9000, 9001.
+    MINIO_CONSOLE_PORT, other ports than 8080, 9000, 9001; STORE=own-bucket, a lake in a bucket of yours instead of
+    MinIO (stores/own-bucket/).
     """
     from collisions_ops import up as command
 
@@ -107,6 +108,21 @@ def down(context: typer.Context, yes: Annotated[bool, typer.Option("--yes", help
     from collisions_ops import down as command
 
     return command.down(cluster(context), ops(context).console, yes)
+
+
+@app.command()
+def preflight(context: typer.Context) -> int:
+    """Is the cluster's store fit to be the lake: one of many concurrent writers wins, listings and ETags are exact.
+
+    scripts/up does this too. For a store that no cluster uses yet, give a stage's settings:
+    COLLISIONS_LAKE=s3://bucket COLLISIONS_S3_ENDPOINT=… COLLISIONS_S3_ACCESS_KEY=… COLLISIONS_S3_SECRET_KEY=…
+    """
+    from collisions_ops import preflight as command
+
+    if ops(context).settings.environ.get("COLLISIONS_LAKE"):
+        return command.check_named_store(ops(context).settings)
+    ops(context).console.print(command.check_store(cluster(context)))
+    return 0
 
 
 @app.command()

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from collisions_ops.errors import CommandFailed, OpsError
 from collisions_ops.forwards import Forwards
-from collisions_ops.settings import CLUSTER, CONTEXT, Settings
+from collisions_ops.settings import CLUSTER, CONTEXT, MINIO, Settings
 from collisions_ops.shell import Shell, Word
+
+LAKE = "COLLISIONS_LAKE"
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,17 @@ class Cluster:
         return {key: b64decode(value).decode() for key, value in found["data"].items()}
 
     def lake_environment(self) -> dict[str, str]:
-        """The settings by which this machine reaches the lake: through the port-forward, as the stages' own user."""
+        """The settings by which this machine reaches the lake, as the stages' own user: MinIO through the port-forward,
+        a bucket elsewhere as the stages do.
+        """
         self.require()
-        self.forwards.ensure()
-        port = self.settings.ports.MINIO_PORT
-        self.forwards.await_port(port, "MinIO")
-        settings = "jsonpath={.data.COLLISIONS_LAKE}"
-        return self.secret("collisions", "stage-store") | {
-            "COLLISIONS_LAKE": self.kubectl(
-                "--namespace", "collisions", "get", "configmap", "stage-settings", "--output", settings
-            ),
-            "COLLISIONS_S3_ENDPOINT": f"127.0.0.1:{port}",
-            "COLLISIONS_S3_SECURE": "false",
+        text = self.kubectl("--namespace", "collisions", "get", "configmap", "stage-settings", "--output", "json")
+        settings = {
+            name: value for name, value in json.loads(text)["data"].items() if name.startswith(("COLLISIONS_S3_", LAKE))
         }
+        if self.settings.store == MINIO:
+            self.forwards.ensure()
+            port = self.settings.ports.MINIO_PORT
+            self.forwards.await_port(port, "MinIO")
+            settings |= {"COLLISIONS_S3_ENDPOINT": f"127.0.0.1:{port}", "COLLISIONS_S3_SECURE": "false"}
+        return settings | self.secret("collisions", "stage-store")

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from collisions_ops.errors import OpsError
-from collisions_ops.settings import CONTEXT, NODE, Settings, remembered_ports
+from collisions_ops.settings import CONTEXT, MINIO, NODE, Settings, remembered_ports
 from collisions_ops.shell import Shell
 from collisions_ops.wait import until
 
@@ -73,6 +73,7 @@ class Forwards:
         self.settings.forward_log.write_bytes(b"")
         environ = dict(self.shell.environ) | {
             "STATE": str(self.settings.state),
+            "STORE": self.settings.store,
             "PYTHONPATH": str(self.settings.scripts),
             **{name: str(port) for name, port in vars(self.settings.ports).items()},
         }
@@ -111,8 +112,10 @@ class Forwards:
         ports = self.settings.ports
         forwards: list[Callable[[], None]] = [
             lambda: self._keep_one("airflow", "airflow-api-server", {ports.UI_PORT: 8080}),
-            lambda: self._keep_one("collisions", "minio", {ports.MINIO_PORT: 9000, ports.MINIO_CONSOLE_PORT: 9001}),
         ]
+        if self.settings.store == MINIO:
+            minio = {ports.MINIO_PORT: 9000, ports.MINIO_CONSOLE_PORT: 9001}
+            forwards.append(lambda: self._keep_one("collisions", "minio", minio))
         threads = [threading.Thread(target=forward, daemon=True) for forward in forwards]
         for thread in threads:
             thread.start()

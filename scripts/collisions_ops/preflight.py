@@ -1,8 +1,9 @@
-"""What a machine must have before scripts/up makes anything."""
+"""What a machine must have before scripts/up makes anything, and what a store must do before it holds the lake."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 from collisions_ops.cluster import Cluster
@@ -11,6 +12,7 @@ from collisions_ops.settings import CHART_REPOSITORY, CHART_VERSION, HELM_MINIMU
 from collisions_ops.shell import Shell, paste
 
 TOOLS = ("docker", "kind", "kubectl", "helm", "git")
+STORE_CHECK = "stages.lake.store.preflight"
 NEED_MEMORY_GB = 6
 NEED_DISK_GIB = 10
 
@@ -32,6 +34,20 @@ def problems(cluster: Cluster) -> list[str]:
     if chart and not Path(chart).exists():
         found.append(f"AIRFLOW_CHART is '{chart}': no such file or folder")
     return found
+
+
+def check_store(cluster: Cluster) -> str:
+    """Try the cluster's store as the stages' user, from this machine; returns its verdict, raises CommandFailed."""
+    environ = {name: value for name, value in cluster.settings.environ.items() if not name.startswith("COLLISIONS_")}
+    shell = Shell(environ | cluster.lake_environment() | {"PYTHONPATH": str(cluster.settings.root)})
+    return shell.output_of_both(cluster.settings.python, "-P", "-m", STORE_CHECK).strip()
+
+
+def check_named_store(settings: Settings) -> int:
+    """Try the store that the caller's environment names; returns the exit code."""
+    environ = {**settings.environ, "PYTHONPATH": str(settings.root)}
+    command = [str(settings.python), "-P", "-m", STORE_CHECK]
+    return subprocess.run(command, env=environ, check=False).returncode
 
 
 def chart_words(settings: Settings) -> list[str]:
@@ -80,6 +96,6 @@ def _ports(cluster: Cluster) -> list[str]:
         return []
     return [
         f"port {port} on 127.0.0.1 is taken; choose another: {paste('scripts/up', **{name: str(port + 1000)})}"
-        for name, port in vars(cluster.settings.ports).items()
+        for name, port in cluster.settings.forwarded.items()
         if not cluster.forwards.hold(port) and port_open(port)
     ]

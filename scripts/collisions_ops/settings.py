@@ -22,6 +22,9 @@ NODE = f"{CLUSTER}-control-plane"
 CONTEXT = f"kind-{CLUSTER}"
 STAGES_IMAGE, AIRFLOW_IMAGE = "collisions-stages", "collisions-airflow"
 
+# What holds the lake: MinIO in the cluster, or a bucket elsewhere (stores/own-bucket/).
+MINIO, OWN_BUCKET = "minio", "own-bucket"
+
 # The pipeline.
 DAG = "collisions_pipeline"
 STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics")
@@ -52,6 +55,7 @@ class Settings:
     root: Path
     state: Path
     ports: Ports
+    store: str = MINIO
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], root: Path = ROOT) -> Settings:
@@ -59,12 +63,27 @@ class Settings:
         state = Path(environ.get("STATE") or root / ".collisions").absolute()
         given = {name: _port(name, environ[name]) for name in vars(Ports()) if environ.get(name)}
         remembered = remembered_ports(state / "cluster" / "ports")
+        chosen = state / "cluster" / "store"
+        store = environ.get("STORE") or (chosen.read_text().strip() if chosen.exists() else MINIO)
+        if store not in {MINIO, OWN_BUCKET}:
+            raise OpsError(f"STORE is {store!r}: set it to {MINIO} or {OWN_BUCKET}")
         return cls(
             environ=MappingProxyType(dict(environ)),
             root=root,
             state=state,
             ports=Ports(**(vars(remembered or Ports()) | given)),
+            store=store,
         )
+
+    @property
+    def forwarded(self) -> dict[str, int]:
+        """The ports that are forwarded, by their names."""
+        return {name: port for name, port in vars(self.ports).items() if name == "UI_PORT" or self.store == MINIO}
+
+    @property
+    def manifests(self) -> Path:
+        """The kustomization of everything on the cluster but Airflow."""
+        return self.root / "k8s" if self.store == MINIO else self.root / "stores" / self.store
 
     # --- the work tree and its environment ---
 
@@ -99,6 +118,11 @@ class Settings:
     def ports_file(self) -> Path:
         """The ports of the last scripts/up."""
         return self.cluster_state / "ports"
+
+    @property
+    def store_file(self) -> Path:
+        """The store of the last scripts/up."""
+        return self.cluster_state / "store"
 
     @property
     def up_log(self) -> Path:

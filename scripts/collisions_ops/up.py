@@ -16,13 +16,14 @@ from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
 from collisions_ops.errors import CommandFailed, OpsError
 from collisions_ops.images import Build, Images, load, remove_old
-from collisions_ops.preflight import chart_words, problems
-from collisions_ops.settings import CLUSTER, CONTEXT, NODE
+from collisions_ops.preflight import chart_words, check_store, problems
+from collisions_ops.settings import CLUSTER, CONTEXT, MINIO, NODE
 from collisions_ops.shell import Shell, paste
 from collisions_ops.wait import until
 
 VOLUMES = "/var/local-path-provisioner"  # where kind's node keeps what pods are to keep
 WORKLOADS = ("statefulset/airflow-scheduler", "deployment/airflow-api-server", "deployment/airflow-dag-processor")
+KEY_OF_STORE = ("--namespace", "collisions", "get", "secret", "stage-store")
 LOG_LINES = 25  # of a failed step
 API_SECONDS = 180  # within which the API server of a cluster that was just started answers
 
@@ -36,17 +37,20 @@ def up(cluster: Cluster, console: Console) -> int:
         return 1
     cluster.settings.cluster_state.mkdir(parents=True, exist_ok=True)
     cluster.settings.up_log.write_bytes(b"")
+    cluster.settings.store_file.write_text(f"{cluster.settings.store}\n")
     images = Images.of(cluster.settings, cluster.shell)
     steps = Steps(cluster, Shell(cluster.shell.environ, log=cluster.settings.up_log), images)
     build = Build(cluster.settings, cluster.shell, images, cluster.settings.cluster_state / "build.log")
+    with_minio = cluster.settings.store == MINIO
     plan: list[tuple[str, Callable[[], None]]] = [
         (f"cluster {CLUSTER}, by kind", steps.make_cluster),
         (f"images {images.stages}, {images.airflow}, built", lambda: steps.await_images(build)),
         ("images loaded into the cluster", steps.load_images),
         ("namespaces, access, limits, network policies, secrets", steps.apply_manifests),
-        ("MinIO with its bucket and user, Postgres", steps.start_stores),
+        ("MinIO with its bucket and user, Postgres" if with_minio else "Postgres", steps.start_stores),
         ("Airflow, by Helm", steps.install_airflow),
         ("ports on 127.0.0.1", steps.open_ports),
+        ("store fit for the lake", steps.check_store),
         ("DAG collisions_pipeline read", lambda: Airflow.on(cluster).await_dag()),
         ("images of releases before the last removed", steps.remove_old_images),
     ]
@@ -131,13 +135,23 @@ class Steps:
 
     def apply_manifests(self) -> None:
         """Apply k8s/, and make the secrets that are missing."""
-        self.kubectl("apply", "--kustomize", self.cluster.settings.root / "k8s")
-        self.shell.run(self.cluster.settings.scripts / "secrets", "--context", CONTEXT)
+        self.kubectl("apply", "--kustomize", self.cluster.settings.manifests)
+        own = self.cluster.settings.store != MINIO
+        if own and not self.shell.attempt("kubectl", "--context", CONTEXT, *KEY_OF_STORE).ok:
+            raise OpsError(
+                "the Secret collisions/stage-store is missing: it holds the key to your bucket. Write the lines"
+                " COLLISIONS_S3_ACCESS_KEY=… and COLLISIONS_S3_SECRET_KEY=… into a file, then: kubectl --context"
+                f" {CONTEXT} --namespace collisions create secret generic stage-store --from-env-file FILE"
+            )
+        words = ("--without-store",) if own else ()
+        self.shell.run(self.cluster.settings.scripts / "secrets", "--context", CONTEXT, *words)
 
     def start_stores(self) -> None:
         """Wait for MinIO and Postgres; set up the bucket and its user."""
-        self.kubectl("--namespace", "collisions", "rollout", "status", "statefulset/minio", "--timeout", "300s")
         self.kubectl("--namespace", "airflow", "rollout", "status", "statefulset/postgres", "--timeout", "300s")
+        if self.cluster.settings.store != MINIO:
+            return
+        self.kubectl("--namespace", "collisions", "rollout", "status", "statefulset/minio", "--timeout", "300s")
         manifest = self.cluster.settings.root / "k8s" / "minio-setup-job.yaml"
         kubectl = ("kubectl", "--context", CONTEXT)
         image = ("set", "image", "--local", "--filename", manifest, f"setup={self.images.stages}", "--output", "yaml")
@@ -176,6 +190,10 @@ class Steps:
         for workload in WORKLOADS:
             self.kubectl("--namespace", "airflow", "rollout", "status", workload, "--timeout", "600s")
 
+    def check_store(self) -> None:
+        """Refuse a store on which two concurrent writers win, or whose listings lag behind."""
+        check_store(self.cluster)
+
     def remove_old_images(self) -> None:
         """Keep the images of this release and of the one before it."""
         for image in remove_old(self.cluster.shell, self.images):
@@ -207,7 +225,7 @@ class Steps:
             self._await_ports()
 
     def _await_ports(self) -> None:
-        for name, port in vars(self.cluster.settings.ports).items():
+        for name, port in self.cluster.settings.forwarded.items():
             self.cluster.forwards.await_port(port, name)
 
 
@@ -242,9 +260,10 @@ def welcome(cluster: Cluster, console: Console) -> None:
     console.print("Airflow", style="bold", end="")
     console.print(f"   http://127.0.0.1:{ports.UI_PORT}          user admin, password:")
     _login(cluster, console, "airflow", "airflow-admin", "password")
-    console.print("MinIO", style="bold", end="")
-    console.print(f"     http://127.0.0.1:{ports.MINIO_CONSOLE_PORT}          user and password:")
-    _login(cluster, console, "collisions", "minio-root", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
+    if cluster.settings.store == MINIO:
+        console.print("MinIO", style="bold", end="")
+        console.print(f"     http://127.0.0.1:{ports.MINIO_CONSOLE_PORT}          user and password:")
+        _login(cluster, console, "collisions", "minio-root", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
     console.print("\nnext      scripts/land FILE.csv …   scripts/trigger   scripts/status   scripts/query --cluster")
 
 

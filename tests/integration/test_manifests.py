@@ -52,10 +52,52 @@ def test_the_kustomization_is_valid() -> None:
 def test_the_chart_with_our_values_is_valid() -> None:
     if not CHART.exists():
         pytest.skip(f"no chart at {CHART}")
-    values = ("--namespace", "airflow", "--values", "helm-values/airflow.yaml", "--set", "images.airflow.tag=tag")
-    resources = list(rendered("helm", "template", "airflow", str(CHART), *values))
-    assert {"Deployment", "StatefulSet", "Job"} <= {it["kind"] for it in resources}
+    resources = chart()
+    assert {"CronJob", "Deployment", "StatefulSet", "Job"} <= {it["kind"] for it in resources}
     assert [problem for it in resources if (problem := check(it))] == []
+
+
+def chart() -> list[dict[str, Any]]:
+    """The chart's manifests with our values."""
+    values = ("--namespace", "airflow", "--values", "helm-values/airflow.yaml", "--set", "images.airflow.tag=tag")
+    return list(rendered("helm", "template", "airflow", str(CHART), *values))
+
+
+def pods(resources: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The pod's spec of each workload, by its name."""
+    found = {}
+    for it in resources:
+        spec = it["spec"].get("jobTemplate", it).get("spec", {}) if "spec" in it else {}
+        if "template" in spec:
+            found[it["metadata"]["name"]] = spec["template"]["spec"]
+    return found
+
+
+@pytest.mark.skipif(not CHART.exists(), reason=f"no chart at {CHART}")
+def test_no_container_of_airflow_can_write_to_its_root_and_only_the_scheduler_has_a_token() -> None:
+    resources = chart()
+    accounts = {it["metadata"]["name"]: it for it in resources if it["kind"] == "ServiceAccount"}
+    with_token = set()
+    for name, pod in pods(resources).items():
+        account = pod["serviceAccountName"]
+        assert account == "airflow-scheduler" or accounts[account]["automountServiceAccountToken"] is False
+        for container in pod["containers"] + pod.get("initContainers", []):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, f"{name} {container['name']}"
+            if any("serviceaccount" in mount["mountPath"] for mount in container["volumeMounts"]):
+                with_token.add(f"{name} {container['name']}")
+    assert "airflow-scheduler" not in accounts  # k8s/access.yaml has it, without a token of its own
+    assert with_token == {"airflow-scheduler scheduler", "airflow-scheduler wait-for-airflow-migrations"}
+
+
+def test_a_bucket_elsewhere_takes_the_place_of_minio() -> None:
+    resources = list(rendered("kubectl", "kustomize", "stores/own-bucket"))
+    assert [problem for it in resources if (problem := check(it))] == []
+    names = {(it["kind"], it["metadata"]["name"]) for it in resources}
+    assert not [name for _, name in names if "minio" in name]
+    assert ("NetworkPolicy", "stage-to-store") in names
+    [settings] = [it["data"] for it in resources if it["metadata"]["name"] == "stage-settings"]
+    assert set(settings) == {f"COLLISIONS_{name}" for name in ("LAKE", "S3_ENDPOINT", "S3_REGION", "S3_SECURE")}
+    assert "minio" not in " ".join(settings.values())
 
 
 def test_a_misspelt_field_is_found() -> None:

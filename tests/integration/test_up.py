@@ -116,6 +116,19 @@ def test_a_cluster_whose_kubeconfig_is_missing(up: Up, tmp_path: Path, volumes: 
     assert [" ".join(line.split()[:2]) for line in did] == then
 
 
+def test_a_bucket_elsewhere_needs_its_key_first(up: Up, tmp_path: Path) -> None:
+    kubectl = f'echo "$*" >>{tmp_path}/kubectl; case "$*" in *stage-store*) exit 1 ;; esac'
+    done = up({"PATH": os.environ["PATH"], "STORE": "own-bucket", **ports()}, kubectl=kubectl)
+    assert done.returncode == 1
+    assert "the Secret collisions/stage-store is missing" in done.stderr
+    assert "create secret generic stage-store --from-env-file FILE" in done.stderr
+    assert f"apply --kustomize {REPOSITORY}/stores/own-bucket" in (tmp_path / "kubectl").read_text()
+
+
+def test_a_store_that_nobody_knows_is_refused(up: Up) -> None:
+    assert "STORE is 'floppy': set it to minio or own-bucket" in up({"STORE": "floppy"}).stderr
+
+
 def test_down_without_kind_does_not_claim_that_all_is_gone(tmp_path: Path) -> None:
     for name in SYSTEM:
         (tmp_path / name).symlink_to(shutil.which(name) or name)
