@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,6 +20,7 @@ from kubernetes.client import models as k8s
 from urllib3.exceptions import HTTPError
 
 from collisions_operators import raise_for_exit, split_level
+from collisions_operators.kept_pods import remove_old_failed_pods
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -215,6 +217,7 @@ class PodStageOperator(KubernetesPodOperator):
             raise AirflowException(f"{self.task_id} was stopped by Airflow; its pod {name} is deleted")
         if ended_well(ended):
             self.pod_manager.delete_pod(ended)
+            remove_old_failed_pods(self.client, NAMESPACE, datetime.now(UTC))
         elif ended.metadata.deletion_timestamp:
             raise self._deleted()
         else:
