@@ -111,11 +111,11 @@ class Forwards:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # outlives the terminal
         ports = self.settings.ports
         forwards: list[Callable[[], None]] = [
-            lambda: self._keep_one("airflow", "airflow-api-server", {ports.UI_PORT: 8080}),
+            lambda: self.keep_one("airflow", "airflow-api-server", {ports.UI_PORT: 8080}),
         ]
         if self.settings.store == MINIO:
             minio = {ports.MINIO_PORT: 9000, ports.MINIO_CONSOLE_PORT: 9001}
-            forwards.append(lambda: self._keep_one("collisions", "minio", minio))
+            forwards.append(lambda: self.keep_one("collisions", "minio", minio))
         threads = [threading.Thread(target=forward, daemon=True) for forward in forwards]
         for thread in threads:
             thread.start()
@@ -125,7 +125,8 @@ class Forwards:
             if self.settings.forward_log.stat().st_size > LOG_BYTES:  # kubectl writes a line for each connection
                 os.truncate(self.settings.forward_log, 0)
 
-    def _keep_one(self, namespace: str, service: str, ports: dict[int, int]) -> None:
+    def keep_one(self, namespace: str, service: str, ports: dict[int, int]) -> None:
+        """Keep one service's forward, of ports here to ports there, as long as the cluster is there."""
         shell = Shell(self.shell.environ, log=self.settings.forward_log)
         options = ("--context", CONTEXT, "--namespace", namespace, "port-forward", "--address", "127.0.0.1")
         pairs = [f"{here}:{there}" for here, there in ports.items()]

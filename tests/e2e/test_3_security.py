@@ -184,6 +184,55 @@ def test_rights_of_the_scheduler_and_of_stages(cluster: Cluster) -> None:
     assert not may("collisions:default", "collisions", "get", "secrets")
 
 
+WAYS = """
+import pathlib, socket
+
+for name, port in [("1.1.1.1", 443), ("minio.collisions.svc.cluster.local", 9000), ("kubernetes.default.svc", 443),
+                   ("postgres.airflow.svc.cluster.local", 5432), ("airflow-api-server", 8080)]:
+    try:
+        socket.create_connection((name, port), timeout=3).close()
+        print(name, "reached")
+    except OSError:
+        print(name, "closed")
+for folder in ("/opt/airflow", "/home/airflow", "/opt/airflow/dags"):
+    try:
+        pathlib.Path(folder, "written").touch()
+        print(folder, "writable")
+    except OSError:
+        print(folder, "read-only")
+"""
+
+
+def test_the_scheduler_reaches_what_it_needs_and_writes_nowhere_else(cluster: Cluster) -> None:
+    """Kubernetes, Postgres, the API server; not the outside, nor the lake. Only the scheduler itself has a token."""
+    scheduler = ("-n", "airflow", "exec", "airflow-scheduler-0", "-c")
+    said = cluster.kubectl(*scheduler, "scheduler", "--", "python", "-c", WAYS)
+    assert dict(line.rsplit(" ", 1) for line in said.splitlines() if line) == {
+        "1.1.1.1": "closed",
+        "minio.collisions.svc.cluster.local": "closed",
+        "kubernetes.default.svc": "reached",
+        "postgres.airflow.svc.cluster.local": "reached",
+        "airflow-api-server": "reached",
+        "/opt/airflow": "read-only",
+        "/home/airflow": "read-only",
+        "/opt/airflow/dags": "read-only",
+    }
+    token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    cluster.kubectl(*scheduler, "scheduler", "--", "test", "-e", token)
+    cluster.kubectl(*scheduler, "scheduler-log-groomer", "--", "test", "!", "-e", token)
+
+
+@pytest.mark.extended
+def test_airflows_metadata_is_cleaned(cluster: Cluster) -> None:
+    """The nightly job, run now, under the policies of its namespace."""
+    cluster.kubectl("-n", "airflow", "create", "job", "--from=cronjob/airflow-database-cleanup", "cleanup-now")
+    try:
+        wait = ("wait", "--for", "condition=Complete", "job/cleanup-now", "--timeout", "300s")
+        cluster.kubectl("-n", "airflow", *wait)
+    finally:
+        cluster.kubectl("-n", "airflow", "delete", "job", "cleanup-now")
+
+
 @pytest.fixture
 def other_bucket(cluster: Cluster) -> Iterator[str]:
     """Another bucket on the same server, with an object in it."""

@@ -6,10 +6,12 @@ import http.server
 import io
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +19,10 @@ import pytest
 from collisions_ops import backfill, forwards, status
 from collisions_ops.airflow_api import Airflow
 from collisions_ops.console import Console
+from collisions_ops.settings import Settings
+from collisions_ops.shell import Shell
+from collisions_ops.wait import until
+from s3_server import free_ports
 
 
 @pytest.fixture
@@ -116,6 +122,47 @@ def test_a_new_forward_has_time_to_answer() -> None:
     late = iter([False] * 10 + [True] * 50)
     forwards.watch(forward, [1], lambda _: next(late))
     assert len(forward.waits) == 31
+
+
+KUBECTL = """
+import http.server, pathlib, socket, sys
+
+folder, port = pathlib.Path(sys.argv[1]), int(sys.argv[-1].partition(":")[0])
+with (folder / "started").open("a") as started:
+    started.write("forward ")
+if (folder / "started").read_text().count("forward") == 1:
+    server = socket.create_server(("127.0.0.1", port))
+    while True:
+        server.accept()[0].close()
+server = http.server.HTTPServer(("127.0.0.1", port), http.server.SimpleHTTPRequestHandler)
+server.timeout = 0.1
+while not (folder / "gone").exists():
+    server.handle_request()
+"""
+
+
+def test_the_keeper_replaces_a_forward_that_resets_every_connection(tmp_path: Path) -> None:
+    programs = {
+        "docker": f"test ! -e {tmp_path}/gone",  # the cluster is there until then
+        "kubectl": f'exec {sys.executable} {tmp_path}/kubectl.py {tmp_path} "$@"',
+    }
+    (tmp_path / "kubectl.py").write_text(KUBECTL)
+    for name, does in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "STATE": str(tmp_path)}
+    settings = Settings.from_environment(environ)
+    settings.cluster_state.mkdir()
+    [port] = free_ports(1)
+    kept = forwards.Forwards(settings, Shell(environ))
+    keeper = threading.Thread(target=kept.keep_one, args=("airflow", "airflow-api-server", {port: 8080}))
+    keeper.start()
+    try:
+        until(lambda: forwards.answers(port), "the second forward answers", 60)
+    finally:
+        (tmp_path / "gone").touch()
+        keeper.join()
+    assert (tmp_path / "started").read_text().split() == ["forward", "forward"]
 
 
 # --- backfills and stuck runs -----------------------------------------------------------------------------
