@@ -273,4 +273,36 @@ def demo(
     return command.demo(ops(context).settings, ops(context).console, files or [], ui=ui, allow_shrink=allow_shrink)
 
 
+@app.command()
+def fetch(
+    context: typer.Context,
+    *,
+    start: Annotated[date | None, typer.Option(parser=parse_day, metavar="YYYY-MM-DD", help="first date")] = None,
+    end: Annotated[
+        date | None, typer.Option(parser=parse_day, metavar="YYYY-MM-DD", help="date after the last; default: open")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="may be repeated; default: all that the API has")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--all", help="the whole table, by the bulk export")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the requests and counts; fetch nothing")] = False,
+    on_cluster: Annotated[
+        bool, typer.Option("--cluster", help="into the cluster's lake, not the embedded one")
+    ] = False,
+) -> int:
+    """Fetch from the city's API into landing: the dates, and some days before them.
+
+    What it lands is what a run with COLLISIONS_SOURCE=socrata would, and the next run takes it in. The answers are
+    checked against the API's own counts. What is there already is not fetched again.
+
+    Settings (environment): COLLISIONS_SOURCE_TOKEN, COLLISIONS_SOURCE_URL, COLLISIONS_LOOKBACK_DAYS and the others that
+    README.md lists; HTTPS_PROXY, SSL_CERT_FILE.
+    """
+    from collisions_ops import fetch as command
+
+    target = cluster(context) if on_cluster else None
+    command.fetch(ops(context).settings, target, start, end, dataset or [], whole=whole, dry_run=dry_run)
+    return 0
+
+
 PASSED_ON = {"query": query, "airflow": airflow}  # whose arguments are not ours

@@ -116,8 +116,10 @@ def test_exit_codes_follow_the_tree() -> None:
     found = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
     codes = {name: kind.exit_code for name, kind in found.items() if issubclass(kind, StageError)}
     assert codes == {
-        "StageError": 70, "TransientError": 75, "StoreUnavailable": 75, "SourceUnavailable": 75, "PreconditionFailed": 75,
-        "DataError": 65, "SourceError": 65, "ContractError": 65, "ObjectMissing": 65, "ConfigError": 78, "StoreDenied": 78,
+        "StageError": 70, "TransientError": 75, "StoreUnavailable": 75, "SourceUnavailable": 75,
+        "PreconditionFailed": 75,
+        "DataError": 65, "SourceError": 65, "ContractError": 65, "ObjectMissing": 65,
+        "ConfigError": 78, "StoreDenied": 78,
     }  # fmt: skip
     assert str(SourceError("a.csv", 3, "is odd")) == "a.csv, line 3: is odd"
     assert str(SourceError("a.csv", None, "is odd")) == "a.csv: is odd"

@@ -1,0 +1,67 @@
+"""scripts/fetch against a local server: by hand, what a run would fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from collisions_ops.cli import main
+from lake import rows
+from socrata.server import SocrataServer
+from socrata.table import Table
+
+from stages.datasets.crashes import DATASET
+
+WEEK = ("--start", "2024-03-04", "--end", "2024-03-11")
+
+
+@pytest.fixture
+def server() -> Iterator[SocrataServer]:
+    """A server with five collisions of 5 March 2024."""
+    with SocrataServer([Table(DATASET, rows(5))]) as started:
+        yield started
+
+
+def fetch(server: SocrataServer, lake: Path, *arguments: str) -> int:
+    environment = {"COLLISIONS_LAKE": str(lake), "COLLISIONS_SOURCE_URL": server.url, "STATE": str(lake.parent)}
+    return main(["fetch", *arguments], environment)
+
+
+def test_dates_are_landed_and_asked_for_once(server: SocrataServer, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert fetch(server, tmp_path / "lake", *WEEK, "--dataset", "crashes") == 0
+    (file,) = tmp_path.glob("lake/landing/crashes/*.csv")
+    assert file.name.startswith("crashes_2024-02-26_2024-03-11_asof_")
+    assert [kind for kind, _ in server.requests].count("page") == 1
+
+
+def test_a_dry_run_prints_requests_and_counts_and_lands_nothing(
+    server: SocrataServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(server, tmp_path / "lake", *WEEK, "--dry-run") == 0
+    said = capsys.readouterr().err
+    assert "would fetch [2024-02-26, 2024-03-11): 5 rows in 1 requests, the first being GET http://127.0.0.1" in said
+    assert {kind for kind, _ in server.requests} == {"probe", "count"}
+    assert not (tmp_path / "lake").exists()
+
+
+def test_the_whole_table_comes_by_the_export(server: SocrataServer, tmp_path: Path) -> None:
+    assert fetch(server, tmp_path / "lake", "--all") == 0
+    assert [file.name[:17] for file in tmp_path.glob("lake/landing/crashes/*.csv")] == ["crashes_all_asof_"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "say which dates"),
+        (["--start", "2024-03-05", "--end", "2024-03-05"], "is not before"),
+        (["--all", "--dataset", "nonsense"], "there is no dataset nonsense"),
+    ],
+)
+def test_a_wrong_call_is_refused_before_anything_is_asked(
+    server: SocrataServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert fetch(server, tmp_path / "lake", *arguments) == 1
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert server.requests == []
