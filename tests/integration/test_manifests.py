@@ -100,6 +100,17 @@ def test_a_bucket_elsewhere_takes_the_place_of_minio() -> None:
     assert "minio" not in " ".join(settings.values())
 
 
+def test_the_way_out_of_the_cluster_is_one_of_its_own() -> None:
+    policies = [it for it in yaml.safe_load_all((REPOSITORY / "k8s/network.yaml").read_text()) if it]
+    out = [
+        (it["spec"]["podSelector"], rule["ports"])
+        for it in policies
+        for rule in it["spec"].get("egress", [])
+        if any("ipBlock" in peer for peer in rule.get("to", [{"ipBlock": "everywhere"}]))
+    ]
+    assert out == [({"matchLabels": {"source-access": "true"}}, [{"port": 443, "protocol": "TCP"}])]
+
+
 def test_a_misspelt_field_is_found() -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"container": []}}
     assert "a: " in (check(pod) or "")
