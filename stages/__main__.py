@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import json
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from stages import datasets, logs
 from stages.errors import ConfigError, StageError, TransientError
+from stages.lake.chunks import Chunk, parse
 from stages.lake.scope import Scope
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ STAGES = {
     "transform_curated": "clean → curated: one vocabulary, derived columns, references checked",
     "model_analytics": "curated → the DuckDB warehouse: facts and dimensions, checked, then published whole",
 }
+CHUNKED = ("transform_clean", "transform_curated")
 DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ETIMEDOUT, errno.ESTALE}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 EXIT_CODES = """\
@@ -57,6 +61,31 @@ def flag(text: str) -> bool:
     return text.lower() == "true"
 
 
+def listed(text: str) -> list[str]:
+    """What is written between commas."""
+    return [word for word in text.split(",") if word]
+
+
+def year(text: str) -> int:
+    """A year of four digits."""
+    if not (text.isascii() and text.isdecimal() and 1900 <= int(text) <= 9998):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a year such as 2024")
+    return int(text)
+
+
+def years(text: str) -> list[int]:
+    """Years between commas."""
+    return [year(word) for word in listed(text)]
+
+
+def chunk(text: str) -> Chunk:
+    """A chunk as ingest_raw gives it; nothing is all of the run's work."""
+    try:
+        return parse(text) if text else {}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def parser(names: Sequence[str]) -> Parser:
     """The command line's arguments; `names` are those of the datasets."""
     stages = "\n".join(f"  {name:18} {does}" for name, does in STAGES.items())
@@ -70,7 +99,17 @@ def parser(names: Sequence[str]) -> Parser:
     made.add_argument("--start", type=day, metavar="YYYY-MM-DD", help="first date of the scope; default: the earliest")
     made.add_argument("--end", type=day, metavar="YYYY-MM-DD", help="day after the last date; default: open")
     made.add_argument(
-        "--dataset", nargs="+", choices=names, default=names, metavar="NAME", help=f"default: all ({' '.join(names)})"
+        "--years", type=years, default=[], metavar="YYYY,YYYY", help="in place of --start and --end: these years, whole"
+    )
+    made.add_argument(
+        "--dataset", nargs="+", type=listed, default=[], metavar="NAME", help=f"default: all ({' '.join(names)})"
+    )
+    made.add_argument(
+        "--chunk",
+        type=chunk,
+        default={},
+        metavar="NAME:YYYY-MM..YYYY-MM",
+        help="of the transforms: one of the chunks that ingest_raw has cut the run's work into; default: all of it",
     )
     made.add_argument(
         "--take-in",
@@ -112,12 +151,10 @@ def run(
     """Run one stage; raises StageError and whatever the system raises."""
     names = datasets.names() if registry is None else [dataset.name for dataset in registry]
     given = parser(names).parse_args(arguments)
-    if given.start and given.end and given.start >= given.end:
-        raise ConfigError(f"--start {given.start} is not before --end {given.end}: the scope [start, end) is empty")
-    if given.stage == "model_analytics" and given.dataset != names:
-        raise ConfigError("model_analytics builds the warehouse of all datasets; leave out --dataset")
-    scope = Scope(given.start, given.end)
-    run_id = given.run_id or f"by-hand_{given.start or 'first'}_{given.end or 'last'}"
+    wanted = chosen_datasets(given, names)
+    scope, also = chosen_dates(given)
+    named = "-".join(map(str, given.years)) or f"{given.start or 'first'}_{given.end or 'last'}"
+    run_id = given.run_id or f"by-hand_{named}"
 
     from stages.lake.job import Run
     from stages.lake.store import open_store
@@ -129,9 +166,38 @@ def run(
         take_in_new=given.take_in == "new",
         allow_shrink=given.allow_shrink,
         full_refresh=given.full_refresh,
+        also=also,
+        chunk=given.chunk,
     )
-    chosen = [dataset for dataset in registry or datasets.registry() if dataset.name in given.dataset]
-    importlib.import_module(f"stages.{given.stage}").run(this, chosen)
+    chosen = [dataset for dataset in registry or datasets.registry() if dataset.name in wanted]
+    result = importlib.import_module(f"stages.{given.stage}").run(this, chosen)
+    if settings.result and result is not None:
+        Path(settings.result).write_text(json.dumps(result))
+
+
+def chosen_datasets(given: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """The datasets to work on; raises ConfigError where they are unknown, or not for the stage to choose."""
+    asked = [name for words in given.dataset for name in words]
+    if given.chunk and given.stage not in CHUNKED:
+        raise ConfigError(f"{given.stage} does the work of a run as a whole; leave out --chunk")
+    if given.chunk and asked:
+        raise ConfigError("a chunk names its datasets; leave out --dataset")
+    if unknown := [name for name in (*asked, *given.chunk) if name not in names]:
+        raise ConfigError(f"there is no dataset {', '.join(map(repr, unknown))}; there are: {', '.join(names)}")
+    if given.stage == "model_analytics" and asked and set(asked) != set(names):
+        raise ConfigError("model_analytics builds the warehouse of all datasets; leave out --dataset")
+    return asked or list(given.chunk) or list(names)
+
+
+def chosen_dates(given: argparse.Namespace) -> tuple[Scope, frozenset[str]]:
+    """The scope, and the months beyond it; raises ConfigError where the dates make no sense."""
+    if given.years and (given.start or given.end):
+        raise ConfigError("--years stand in place of --start and --end; give either")
+    if given.years:
+        return Scope.of_years(given.years)
+    if given.start and given.end and given.start >= given.end:
+        raise ConfigError(f"--start {given.start} is not before --end {given.end}: the scope [start, end) is empty")
+    return Scope(given.start, given.end), frozenset()
 
 
 def stop(number: int, _frame: object) -> NoReturn:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -27,8 +27,10 @@ from stages.datasets.dataset import Dataset
 from stages.datasets.values import DATE_FORMS, is_null_word
 from stages.errors import DataError, SourceError
 from stages.lake import keys
+from stages.lake.chunks import plan, text
 from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
+from stages.lake.limits import check_limits
 from stages.lake.parquet import grouped, to_parquet
 from stages.lake.raw_layer import RawLayer
 from stages.lake.scope import month_code, month_name, spans
@@ -190,8 +192,9 @@ def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
     return Source(name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
 
 
-def run(this: Run, datasets: Sequence[Dataset]) -> None:
-    """Bring the raw layer up to what is landed, after what the run needs of the source has been, if there is one.
+def run(this: Run, datasets: Sequence[Dataset]) -> list[str]:
+    """Bring the raw layer up to what is landed, after what the run needs of the source has been, if there is one;
+    returns the chunks that the transforms' work is cut into.
 
     Raises DataError where no dataset has a landed file, or one that had some no longer has any.
     """
@@ -207,19 +210,37 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
         raw = RawLayer.of(job, known)
         ready.append((raw, dataset, landed(job, dataset, known)))
     nothing_landed = not any(sources for *_, sources in ready)
+    done: dict[str, tuple[Job, Ledger]] = {}
     for raw, dataset, sources in ready:
-        if sources:
-            ingest_dataset(raw, dataset, sources)
-            continue
         job = raw.job
+        if sources:
+            done[dataset.name] = job, ingest_dataset(raw, dataset, sources)
+            job.work_done()
+            continue
         landing = job.store.describe(keys.landing(dataset.name))
         if nothing_landed or raw.known:
             raise DataError(f"{job.what}: no landed files: {landing} holds no .csv or .csv.gz file; land one there")
         log.info("%s: no landed files in %s", job.what, landing)
         job.finish(Ledger())
+    chunks = plan(sizes_of(job for job, _ in done.values()), done, this.settings.chunk_mib << 20)
+    for job, ledger in done.values():
+        job.chunks = sorted(span for chunk in chunks if (span := chunk.get(job.dataset)))
+        job.finish(ledger)
+    texts = [text(chunk) for chunk in chunks]
+    log.info("ingest_raw: chunks for the next stages: %s", " ".join(texts))
+    return texts
 
 
-def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) -> None:
+def sizes_of(jobs: Iterable[Job]) -> Counter[tuple[str, str]]:
+    """The bytes that the run works on, by dataset and month, in order."""
+    sizes: Counter[tuple[str, str]] = Counter()
+    for job in jobs:
+        for month, size in sorted((keys.month_of(output.key) or "", output.size) for output in job.outputs):
+            sizes[job.dataset, month] += size
+    return sizes
+
+
+def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) -> Ledger:
     """Bring one dataset's raw layer up to date."""
     job = raw.job
     job.files = {source.name: source.key for source in sources.values()}
@@ -245,7 +266,7 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     concerned = [source for source in sources.values() if any(map(job.touches, source.months)) or not source.months]
     for source in concerned:
         job.rules.update(source.quarantined)
-    job.check_limits(sum(sum(source.quarantined.values()) for source in read), sum(source.rows for source in read))
+    check_limits(job, sum(sum(source.quarantined.values()) for source in read), sum(source.rows for source in read))
     job.inputs = {source.key: source.etag for source in sources.values()}
     job.replace(output for source in concerned for output in raw_outputs(job, source, written))
     for source in removed.values():
@@ -255,7 +276,7 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     quarantined = sum(sum(source.quarantined.values()) for source in concerned)
     in_scope = sum(count for source in concerned for month, count in source.months.items() if job.touches(month))
     rows_out = sum(output.rows for output in job.outputs)
-    job.finish(Ledger(rows_in=in_scope + quarantined, rows_out=rows_out, quarantined=quarantined))
+    return Ledger(rows_in=in_scope + quarantined, rows_out=rows_out, quarantined=quarantined)
 
 
 def removed_sources(raw: RawLayer, sources: dict[str, Source]) -> dict[str, Source]:
@@ -288,7 +309,7 @@ def read_what_is_missing(
     read: dict[str, Source] = {}
     written: dict[str, Output] = {}
     problems: list[str] = []
-    job.months = raw.orphans(sources)
+    job.months = raw.orphans(sources) | job.run.also
     while True:
         for source in removed.values():
             job.months |= raw.affected(source) | source.pending.keys()

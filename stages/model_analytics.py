@@ -7,6 +7,7 @@ same as if it were built whole.
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from stages.datasets.dataset import Dataset
 from stages.errors import ContractError, ObjectMissing, StageError, TransientError
 from stages.lake import keys
 from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
+from stages.lake.limits import check_spread
+from stages.lake.manifests import merged
 from stages.lake.parquet import to_parquet
 from stages.lake.retention import forget_runs
 from stages.lake.store import ObjectInfo, ObjectStore
@@ -33,9 +38,11 @@ from stages.warehouse.making import STAGE, Making
 from stages.warehouse.shrink import losses
 
 
-def run(this: Run, datasets: Sequence[Dataset]) -> None:
+def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
     """Bring the warehouse of all datasets up to date with the curated layer, and publish it unless another run has
     meanwhile.
+
+    Returns the run, its rows by dataset, and the newest date of any.
     """
     store = this.store
     published = store.head(keys.WAREHOUSE)  # before the layer is listed: what is built is at least as new
@@ -48,12 +55,13 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
         if f"{dataset.name}.json" in worked_on or not worked_on:
             job.follow("transform_curated")
             job.require("curated", [table.name for table in dataset.tables])
+            check_spread(this, "transform_clean", dataset.name, dataset.blanks, dataset.meanings)
     listed = {dataset: list_curated(store, dataset) for dataset in datasets}
     if not any(objects for tables in listed.values() for objects in tables.values()):
         log.warning("%s: the curated layer is empty: no run has had rows in its scope; nothing to publish", STAGE)
         for job in jobs.values():
             job.finish(Ledger())
-        return
+        return {"run": this.run_id, "rows": {}, "newest_date": None}
     for dataset, job in jobs.items():
         job.inputs = etags(listed[dataset])
     with ExitStack() as stack:
@@ -78,6 +86,18 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
     publish_report(store, page)
     if forgotten := forget_runs(store, this.settings.keep_runs_days, datetime.now(UTC)):
         log.info("%s: removed %d records of runs older than %d days", STAGE, forgotten, this.settings.keep_runs_days)
+    newest = [day for dataset in datasets if (day := newest_date(store, dataset))]
+    rows = {dataset.name: ledgers[dataset].rows_out for dataset in datasets}
+    return {"run": this.run_id, "rows": rows, "newest_date": max(newest, default=None)}
+
+
+def newest_date(store: ObjectStore, dataset: Dataset) -> str | None:
+    """The newest date of a dataset's curated rows (YYYY-MM-DD); None without rows."""
+    last = max(store.list(keys.layer("curated", dataset.tables[0].name)), key=lambda info: info.key, default=None)
+    if last is None:
+        return None
+    dates = pq.read_table(io.BytesIO(store.read(last.key)), columns=[dataset.date])[dataset.date]
+    return str(pc.max(dates))
 
 
 def make_report(built: Path, scratch: Path, run_id: str) -> bytes | None:
@@ -158,9 +178,9 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
 
 
 def read_manifests(store: ObjectStore) -> list[dict[str, Any]]:
-    """Every stage's manifest of every run."""
+    """Every stage's manifest of every run, chunks taken together."""
     found = [info.key for info in store.list(keys.RUNS) if info.key.endswith(".json")]
-    return [json.loads(content) for content in parallel(store.read, found)]
+    return merged(json.loads(content) for content in parallel(store.read, found))
 
 
 @contextmanager

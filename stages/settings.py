@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from stages.errors import ConfigError
 
 PREFIX = "COLLISIONS_"
-ORCHESTRATOR_ONLY = {"RUNTIME", "STAGE_IMAGE"}  # read by the DAG; known here so that they are not taken for typos
+ORCHESTRATOR_ONLY = {
+    "RUNTIME",
+    "STAGE_IMAGE",
+    "FAN_OUT",
+}  # read by the DAG; known here so that they are not taken for typos
 
 
 # Types whose names say how a setting is read (PARSERS).
@@ -45,6 +49,8 @@ class Settings:
     full_refresh_days: Days = 30
     stale_days: Days = 14
     keep_runs_days: AtLeastADay = 90
+    chunk_mib: int = 128
+    result: str = ""
     image: str = ""
     code_version: str = ""
 

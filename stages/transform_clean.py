@@ -165,7 +165,7 @@ def clean_dataset(job: Job, dataset: Dataset) -> None:
     inputs = job.require("raw", [dataset.name])
     landed = [source for source in load_sources(job.store, dataset.name)[0].values() if not source.removed_at]
     job.files = {source.name: source.key for source in landed}
-    job.meanings = {reason: meaning for rule in dataset.row_rules for reason, meaning in rule.rejects.items()}
+    job.meanings = dataset.meanings
     covering = covering_sources(landed, {keys.month_of(key) or "" for key in inputs})
     coded, left_out = raw_columns(dataset)
 

@@ -270,6 +270,11 @@ class Dataset:
         return {reason: blank for rule in (*self.row_rules, *self.value_rules) for reason, blank in rule.blanks.items()}
 
     @property
+    def meanings(self) -> dict[str, str]:
+        """Every reason of its rules to reject a row → what that means."""
+        return {reason: meaning for rule in self.row_rules for reason, meaning in rule.rejects.items()}
+
+    @property
     def curate(self) -> Callable[[pd.DataFrame], Mapping[str, pd.DataFrame]]:
         """Clean rows → the curated tables' rows, by table."""
         found: Callable[[pd.DataFrame], Mapping[str, pd.DataFrame]] = self._module("curation").curate

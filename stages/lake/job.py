@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import Any
 
-from stages.errors import ContractError, DataError, ObjectMissing, PreconditionFailed
+from stages.errors import ContractError, PreconditionFailed
 from stages.lake import keys
+from stages.lake.chunks import Bounds, bounds
 from stages.lake.ledger import Ledger
+from stages.lake.manifests import Manifest, merged, read_manifest
 from stages.lake.scope import Scope
 from stages.lake.store import ObjectInfo, ObjectStore
-from stages.lake.tally import Blank, Excess, Tally, excesses
+from stages.lake.tally import Tally
 from stages.logs import human_bytes, log
 from stages.settings import Settings
 
 STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics")
+CHUNKED = STAGES[1:3]  # one job may do a chunk of their work
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Run:
     `take_in_new`: in addition to its dates, the run takes in every landed file that is not yet fully taken in.
     `allow_shrink`: its warehouse may have lost any number of rows.
     `full_refresh`: it fetches the source's whole tables, and builds the warehouse from every curated partition.
+    `also`: months that it works on beyond its scope. `chunk`: the part of the run's work that this process does, a
+    span of months by dataset; empty: all of it.
     """
 
     store: ObjectStore
@@ -39,6 +42,8 @@ class Run:
     take_in_new: bool = False
     allow_shrink: bool = False
     full_refresh: bool = False
+    also: frozenset[str] = frozenset()
+    chunk: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,9 @@ class Job:
 
     `months` (YYYY-MM) are those that the run works on in addition to its scope; `files` has the key of each landed file
     by its name as a source, `meanings` what the reasons to reject a row mean.
+
+    A job may do one chunk of the stage's work, that of `span`: the months within `bounds`. The rows of the files in
+    `spread` are then partly in other chunks. `chunks` are the spans that ingest_raw cuts the later stages' work into.
     """
 
     run: Run
@@ -70,16 +78,26 @@ class Job:
     tally: Tally = field(default_factory=Tally)
     files: dict[str, str] = field(default_factory=dict)
     meanings: Mapping[str, str] = field(default_factory=dict)
-    promised: dict[str, Any] = field(default_factory=dict)
+    promised: Manifest = field(default_factory=dict)
+    span: str = ""
+    bounds: Bounds = field(default_factory=Bounds)
+    spread: set[str] = field(default_factory=set)
+    chunks: list[str] = field(default_factory=list)
+    seconds: float | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
     def begin(cls, run: Run, stage: str, dataset: str) -> Job:
         """Start a job: an earlier attempt in this run, and the stages after it, no longer count as done."""
-        job = cls(run, stage, dataset)
+        job = cls(run, stage, dataset, span=run.chunk.get(dataset, "") if stage in CHUNKED else "")
         for void in STAGES[STAGES.index(stage) :]:
             job.store.delete(keys.manifest(run.run_id, void, dataset))
+            if void in CHUNKED and job.span:
+                job.store.delete(keys.manifest(run.run_id, void, dataset, job.span))
+            elif void in CHUNKED:
+                for info in job.store.list(keys.manifests(run.run_id, void, dataset)):
+                    job.store.delete(info.key)
         log.info("%s: scope %s, run %s", job.what, run.scope, run.run_id)
         return job
 
@@ -96,16 +114,21 @@ class Job:
     @property
     def what(self) -> str:
         """The job's name in logs and errors."""
-        return f"{self.stage} {self.dataset}"
+        return f"{self.stage} {self.dataset}{f' {self.span}' if self.span else ''}"
+
+    @property
+    def partial(self) -> bool:
+        """Whether other chunks do a part of the stage's work on the dataset."""
+        return self.bounds != Bounds()
 
     @property
     def manifest_key(self) -> str:
         """Where the job records what it did."""
-        return keys.manifest(self.run.run_id, self.stage, self.dataset)
+        return keys.manifest(self.run.run_id, self.stage, self.dataset, self.span)
 
     def touches(self, month: str) -> bool:
         """Whether the job works on a month."""
-        return self.scope.touches(month) or month in self.months
+        return (self.scope.touches(month) or month in self.months) and self.bounds.hold(month)
 
     def claim(self, layer: str, *tables: str) -> None:
         """Note the layer's partitions before the job reads its inputs: it may overwrite and delete those of its months.
@@ -120,23 +143,59 @@ class Job:
     def follow(self, stage: str) -> None:
         """Read what the previous stage did in this run: the months it worked on, and the outputs it promises.
 
-        Raises ContractError if it has not finished or had another scope.
+        Raises ContractError if it has not finished or had another scope, or if the run has no such chunk.
         """
-        key = keys.manifest(self.run.run_id, stage, self.dataset)
-        try:
-            self.promised = json.loads(self.store.read(key))
-        except ObjectMissing:
-            raise ContractError(
-                f"{self.what}: {self.store.describe(key)} is missing: {stage} has not finished;"
-                f" run {stage} of run {self.run.run_id} again"
-            ) from None
-        scope = Scope.parse(self.promised["start"], self.promised["end"])
+        found = None if self.span else read_manifest(self.store, self.run.run_id, stage, self.dataset)
+        if found is None:
+            planned = read_manifest(self.store, self.run.run_id, STAGES[0], self.dataset)
+            if planned is None:
+                raise self._unfinished(STAGES[0])
+            if self.span:
+                self._take_part(planned)
+            found = planned if stage == STAGES[0] else self._of_chunks(stage, planned)
+        self.promised = found
+        scope = Scope.parse(found["start"], found["end"])
         if scope != self.scope:
             raise ContractError(
                 f"{self.what}: {stage} of this run had the scope {scope}, not {self.scope};"
                 f" run {stage} of run {self.run.run_id} again"
             )
-        self.months = set(self.promised["months"])
+        self.months = set(found["months"])
+
+    def _take_part(self, planned: Manifest) -> None:
+        """Keep to the chunk's months of the plan."""
+        spans = planned.get("chunks", [])
+        if self.span not in spans:
+            raise ContractError(
+                f"{self.what}: run {self.run.run_id} has no such chunk; its chunks of {self.dataset} are"
+                f" {', '.join(spans) or 'none'}; run {STAGES[0]} again, then the chunks that it gives"
+            )
+        self.bounds = bounds(spans, self.span)
+        sides = defaultdict(set)
+        for output in planned["outputs"]:
+            sides[keys.part_of(output["key"])].add(self.bounds.hold(keys.month_of(output["key"]) or ""))
+        self.spread = {source for source, held in sides.items() if len(held) > 1}
+
+    def _of_chunks(self, stage: str, planned: Manifest) -> Manifest:
+        """What a stage did in this job's chunk, or in all chunks."""
+        spans = [self.span] if self.span else planned.get("chunks", [])
+        done = []
+        for span in spans:
+            found = read_manifest(self.store, self.run.run_id, stage, self.dataset, span)
+            if found is None:
+                raise self._unfinished(stage, span)
+            done.append(found)
+        if not done and planned["outputs"]:
+            raise self._unfinished(stage)
+        # Without a chunk there was nothing to do: nothing of it is landed.
+        return merged(done)[0] if done else planned | {"stage": stage, "outputs": []}
+
+    def _unfinished(self, stage: str, span: str = "") -> ContractError:
+        key = keys.manifest(self.run.run_id, stage, self.dataset, span)
+        return ContractError(
+            f"{self.what}: {self.store.describe(key)} is missing: {stage} has not finished"
+            f"{f' the chunk {self.dataset}:{span}' if span else ''}; run {stage} of run {self.run.run_id} again"
+        )
 
     def require(self, layer: str, tables: Iterable[str]) -> dict[str, ObjectInfo]:
         """The partitions that the previous stage promised; they become this job's inputs.
@@ -150,7 +209,11 @@ class Job:
             if (month := keys.month_of(info.key)) and self.touches(month)
         }
         before = f"{self.promised['stage']} of run {self.run.run_id}"
-        wanted = {output["key"]: output["etag"] for output in self.promised["outputs"]}
+        wanted = {
+            output["key"]: output["etag"]
+            for output in self.promised["outputs"]
+            if self.bounds.hold(keys.month_of(output["key"]) or "")
+        }
         for name in sorted(wanted.keys() | found.keys()):
             if name not in found:
                 problem = f"has been deleted since {before} wrote it"
@@ -190,42 +253,9 @@ class Job:
             if now and now.etag == self.standing[key].etag:  # else another run has written it meanwhile
                 self.store.delete(key)
 
-    def check_limits(self, quarantined: int, rows: int, blanks: Mapping[str, Blank] = MappingProxyType({})) -> None:
-        """Raise DataError if more rows were rejected, overall or of one landed file, or more of a file's values left
-        unknown, than the settings allow; a file with few rows only gets a warning.
-        """
-        settings = self.run.settings
-        problems = []
-        for excess in excesses(self.tally, settings.max_quarantine_ratio, settings.max_unknown_ratio, blanks):
-            if excess.few:
-                log.warning("%s: %s", self.what, self.describe(excess, blanks))
-            else:
-                problems.append(self.describe(excess, blanks))
-        if rows and quarantined / rows > settings.max_quarantine_ratio:
-            worst = ", ".join(f"{rule} {count}" for rule, count in self.rules.most_common(5))
-            problems.insert(0, f"{quarantined} of {rows} rows quarantined ({quarantined / rows:.1%}; {worst})")
-        if problems:
-            raise DataError(
-                f"{self.what}: {'; '.join(problems)}. That is more than COLLISIONS_MAX_QUARANTINE_RATIO="
-                f"{settings.max_quarantine_ratio:g} of the rows or COLLISIONS_MAX_UNKNOWN_RATIO="
-                f"{settings.max_unknown_ratio:g} of a column's values; nothing is published. Fix the file and"
-                f" land it again, or raise the limit; rejected rows are in"
-                f" {self.store.describe(keys.quarantined(self.stage, self.dataset))}"
-            )
-
-    def describe(self, excess: Excess, blanks: Mapping[str, Blank]) -> str:
-        """What is wrong with a landed file, in words."""
-        file = self.files.get(excess.source, excess.source)
-        rules = ", ".join(
-            f"{rule} {count:,}{f': {self.meanings[rule]}' if rule in self.meanings else ''}"
-            for rule, count in excess.rules.items()
-        )
-        found = f"{file}: {excess.count:,} of {excess.of:,}"
-        examples = f", e.g. {'; '.join(excess.examples)}" if excess.examples else ""
-        if not excess.column:
-            return f"{found} rows quarantined ({rules}){examples}"
-        expected = " or ".join(blanks[rule].expected for rule in excess.rules)
-        return f"{found} values of {excess.column} cannot be read ({rules}){examples}; expected: {expected}"
+    def work_done(self) -> None:
+        """Note how long the work took, where other jobs come before `finish`."""
+        self.seconds = time.monotonic() - self.started
 
     def finish(self, ledger: Ledger) -> None:
         """Check the ledger, write the manifest (last of all) and log the summary line."""
@@ -240,7 +270,7 @@ class Job:
             *(human_bytes(record["bytes"]), record["seconds"]),
         )
 
-    def record(self, ledger: Ledger) -> dict[str, Any]:
+    def record(self, ledger: Ledger) -> Manifest:
         """The manifest's content: what the job read, wrote and counted so far."""
         start, end = self.scope.start, self.scope.end
         return {
@@ -253,10 +283,13 @@ class Job:
             **asdict(ledger),
             "rules": dict(sorted(self.rules.items())),
             "by_file": self.tally.rows(),
+            "partial": self.partial,
+            "unjudged": [self.tally.only(self.spread).record()] if self.spread else [],
+            "chunks": self.chunks,
             "files": len(self.outputs),
             "bytes": sum(output.size for output in self.outputs),
             "started_at": self.started_at.isoformat(),
-            "seconds": round(time.monotonic() - self.started, 3),
+            "seconds": round(self.seconds or time.monotonic() - self.started, 3),
             "image": self.run.settings.image,
             "code_version": self.run.settings.code_version,
             "inputs": [{"key": key, "etag": etag} for key, etag in sorted(self.inputs.items())],

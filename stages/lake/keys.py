@@ -53,9 +53,14 @@ def failed_check(name: str) -> str:
     return f"{FAILED_CHECKS}{name}.parquet"
 
 
-def manifest(run_id: str, stage: str, dataset: str) -> str:
-    """Key of the record of what a stage of a run did."""
-    return f"{run(run_id)}{stage}/{dataset}.json"
+def manifest(run_id: str, stage: str, dataset: str, span: str = "") -> str:
+    """Key of the record of what a stage of a run did with a dataset, or with a chunk of it (its span of months)."""
+    return f"{manifests(run_id, stage, dataset)}{span}.json" if span else f"{run(run_id)}{stage}/{dataset}.json"
+
+
+def manifests(run_id: str, stage: str, dataset: str) -> str:
+    """Prefix of the records of a stage's chunks."""
+    return f"{run(run_id)}{stage}/{dataset}/"
 
 
 def fetched_pages(dataset: str, run_id: str = "", what: str = "") -> str:

@@ -19,6 +19,16 @@ class Scope:
         """The scope of two ISO dates as records have them; None or nothing is an open end."""
         return cls(*(date.fromisoformat(day) if day else None for day in (start, end)))
 
+    @classmethod
+    def of_years(cls, years: Iterable[int]) -> tuple[Scope, frozenset[str]]:
+        """The scope of the first of these years and of those that follow without a gap; the months of the others."""
+        first, *others = sorted(set(years))
+        end = first + 1
+        while others and others[0] == end:
+            end = others.pop(0) + 1
+        months = frozenset(f"{year}-{month:02d}" for year in others for month in range(1, 13))
+        return cls(date(first, 1, 1), date(end, 1, 1)), months
+
     def touches(self, month: str) -> bool:
         """Whether any day of the month (YYYY-MM) lies in the range."""
         return (self.start is None or month >= f"{self.start:%Y-%m}") and (

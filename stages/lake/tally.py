@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,31 @@ class Tally:
         self.marked.update(other.marked)
         for key, texts in other.examples.items():
             self.examples[key] = (self.examples.get(key, []) + texts)[:EXAMPLES]
+
+    def only(self, sources: Collection[str]) -> Tally:
+        """The counts of some files."""
+        return Tally(
+            Counter({key: count for key, count in self.of.items() if key[0] in sources}),
+            Counter({key: count for key, count in self.marked.items() if key[0] in sources}),
+            {key: texts for key, texts in self.examples.items() if key[0] in sources},
+        )
+
+    def without(self, sources: Collection[str]) -> Tally:
+        """The counts of all files but some."""
+        return self.only({source for source, *_ in (*self.of, *self.marked)} - set(sources))
+
+    def record(self) -> dict[str, list[list[Any]]]:
+        """All of it as JSON takes it."""
+        return {name: [[*key, value] for key, value in sorted(counts.items())] for name, counts in vars(self).items()}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, list[list[Any]]]) -> Tally:
+        """The reverse of `record`."""
+        return cls(
+            Counter({(source, column): count for source, column, count in record["of"]}),
+            Counter({(source, column, rule): count for source, column, rule, count in record["marked"]}),
+            {(source, column, rule): texts for source, column, rule, texts in record["examples"]},
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """What was marked, as records of source, column (None: the whole row), rule and rows."""

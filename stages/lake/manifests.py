@@ -1,0 +1,59 @@
+"""What the stages of a run recorded: a manifest for each stage and dataset, or one for each chunk of these."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from stages.errors import ObjectMissing
+from stages.lake import keys
+from stages.lake.store import ObjectStore
+
+Manifest = dict[str, Any]
+
+SUMMED = ("rows_in", "rows_out", "quarantined", "superseded", "files", "bytes", "seconds")
+JOINED = ("inputs", "outputs", "unjudged")
+
+
+def read_manifest(store: ObjectStore, run_id: str, stage: str, dataset: str, span: str = "") -> Manifest | None:
+    """A manifest, or None where that stage has not finished."""
+    try:
+        found: Manifest = json.loads(store.read(keys.manifest(run_id, stage, dataset, span)))
+    except ObjectMissing:
+        return None
+    return found
+
+
+def merged(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """One manifest for each stage of a run and dataset, from those of its chunks: counts are added, so are seconds."""
+
+    def work(manifest: Manifest) -> tuple[str, str, str]:
+        return manifest["run_id"], manifest["stage"], manifest["dataset"]
+
+    return [_one(list(chunks)) for _, chunks in groupby(sorted(manifests, key=work), work)]
+
+
+def _one(chunks: Sequence[Manifest]) -> Manifest:
+    first = min(chunks, key=lambda manifest: str(manifest["started_at"]))
+    if len(chunks) == 1:
+        return first
+    rules: Counter[str] = Counter()
+    by_file: Counter[tuple[str, str | None, str]] = Counter()
+    for chunk in chunks:
+        rules.update(chunk["rules"])
+        for row in chunk.get("by_file", []):
+            by_file[row["source"], row["column"], row["rule"]] += row["rows"]
+    return first | {
+        **{name: sum(chunk[name] for chunk in chunks) for name in SUMMED},
+        **{name: [entry for chunk in chunks for entry in chunk.get(name, [])] for name in JOINED},
+        "months": sorted({month for chunk in chunks for month in chunk["months"]}),
+        "rules": dict(sorted(rules.items())),
+        "by_file": [
+            {"source": source, "column": column, "rule": rule, "rows": rows}
+            for (source, column, rule), rows in by_file.items()
+        ],
+        "seconds": round(sum(chunk["seconds"] for chunk in chunks), 3),
+    }
