@@ -70,7 +70,7 @@ def _cut(sizes: Mapping[tuple[str, str], int], count: int) -> list[Chunk]:
 
 
 def text(chunk: Chunk) -> str:
-    """A chunk as an argument: `crashes:2019-01..2020-06,persons`."""
+    """A chunk as an argument: `NAME:2019-01..2020-06,OTHER`."""
     return ",".join(f"{name}:{span}" if span else name for name, span in chunk.items())
 
 
