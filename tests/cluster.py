@@ -128,10 +128,15 @@ class Cluster:
         """A task of a run."""
         return next(task for task in self.airflow.tasks(run_id) if task["task_id"] == name)
 
+    def instance(self, run_id: str, name: str) -> str:
+        """The path of a task in the API, with the number of its (first) chunk if it is mapped."""
+        at = self.task(run_id, name)["map_index"]
+        return f"dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{name}{f'/{at}' if at >= 0 else ''}"
+
     def log(self, run_id: str, task: str, attempt: int = 1) -> str:
         """What a try of a task logged, with the errors that ended it."""
         lines = []
-        for entry in self.airflow.log(run_id, task, attempt):
+        for entry in self.airflow.log(run_id, task, attempt, self.task(run_id, task)["map_index"]):
             lines.append(f"{entry['level'].upper()}: {entry['event']}")
             lines += [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or []]
         return "\n".join(lines)
@@ -169,7 +174,7 @@ class Cluster:
         """A stage that has begun and stands still meanwhile, so that it cannot end first; gives its pod's name."""
         pod = self.running_pod(run_id, stage)
         logs = ("--namespace", "collisions", "logs", pod)
-        until(lambda: f"{stage} crashes: scope" in self.kubectl(*logs, check=False), f"the first line of {stage}")
+        until(lambda: ": scope " in self.kubectl(*logs, check=False), f"the first line of {stage}")
         container = self.container("collisions", pod, "base")
         self.ctr("tasks", "kill", "--signal", "SIGSTOP", container)
         try:

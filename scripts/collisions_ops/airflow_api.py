@@ -27,6 +27,7 @@ UNDER_WAY = {"running", "restarting", "deferred"}
 STAGE_LOGGER = "collisions_operators.pod.stage"  # of the stage's own lines in a task's log
 
 POLL_SECONDS = 0.5
+PAGE = 100  # task instances; the API's own limit
 PATIENCE_SECONDS = 120  # how long Airflow may be away, as when a pod is replaced
 LOOK_SECONDS = 5  # between two looks at whether a run will continue
 SCHEDULER_SECONDS = 300  # how long the scheduler may be away: it may take 180 s to end, then starts again
@@ -162,15 +163,20 @@ class Airflow:
         return self.get(f"dagRuns/{quote(run_id)}")
 
     def tasks(self, run_id: str) -> list[Json]:
-        """A run's tasks in their order."""
-        answer = self.get(f"dagRuns/{quote(run_id)}/taskInstances")
-        found = {task["task_id"]: task for task in answer["task_instances"]}
-        return [found[stage] for stage in STAGES if stage in found]
+        """A run's tasks in their order; a mapped task is there once for each chunk (its map_index; -1 before it is)."""
+        found: list[Json] = []
+        where = f"dagRuns/{quote(run_id)}/taskInstances"
+        while page := self.get(where, limit=PAGE, offset=len(found))["task_instances"]:
+            found += page
+            if len(page) < PAGE:
+                break
+        known = [task for task in found if task["task_id"] in STAGES]
+        return sorted(known, key=lambda task: (STAGES.index(task["task_id"]), map_index(task)))
 
-    def log(self, run_id: str, task: str, attempt: int) -> list[Json]:
+    def log(self, run_id: str, task: str, attempt: int, chunk: int = -1) -> list[Json]:
         """A task's log so far: entries with timestamp, level, event, logger; empty where there is none yet."""
         where = f"dagRuns/{quote(run_id)}/taskInstances/{task}/logs/{attempt}"
-        content = self.get(where, full_content="true")["content"]
+        content = self.get(where, full_content="true", map_index=chunk)["content"]
         return [entry for entry in content if isinstance(entry, dict) and entry.get("timestamp")]
 
     def follow(
@@ -184,20 +190,20 @@ class Airflow:
 
         Raises OpsError once the run will not continue.
         """
-        seen: dict[tuple[str, int], str] = {}
-        printed: dict[tuple[str, int], int] = {}
+        seen: dict[tuple[str, int, int], str] = {}
+        printed: dict[tuple[str, int, int], int] = {}
         began = clock()
         watch = Watch(self, run_id, console, clock)
         while True:
             state = str(self.run(run_id)["state"])  # before the tasks: what they say then is at least as new
             tasks = self.tasks(run_id)
             for task in tasks:
-                key, now = (task["task_id"], task["try_number"]), task["state"]
+                key, now = (task["task_id"], task["try_number"], map_index(task)), task["state"]
                 if now in (None, "scheduled") or (now in ENDED and seen.get(key) == now):
                     continue
                 if key not in seen:
                     again = f", try {key[1]}" if key[1] > 1 else ""
-                    console.print(f"{clock() - began:5.0f} s  {key[0]}{again}")
+                    console.print(f"{clock() - began:5.0f} s  {name_of(task)}{again}")
                 was_started = now != "queued" and key[1] > 0  # a task that was never tried has no log
                 entries = [entry for entry in self.log(run_id, *key) if shown(entry)] if was_started else []
                 for entry in entries[printed.get(key, 0) :]:
@@ -205,7 +211,7 @@ class Airflow:
                 printed[key] = max(len(entries), printed.get(key, 0))
                 if now in {*ENDED, "up_for_retry"} and seen.get(key) != now:
                     took = f" after {task['duration']:.1f} s" if task["duration"] else ""
-                    console.print(f"{clock() - began:5.0f} s  {key[0]} {now}{took}")
+                    console.print(f"{clock() - began:5.0f} s  {name_of(task)} {now}{took}")
                 seen[key] = now
             if state in ENDED:
                 return state
@@ -229,7 +235,7 @@ class Watch:
     def look(self, state: str, tasks: list[Json]) -> None:
         """Judge a run by its state and its tasks; raises OpsError with the cause."""
         now = self._clock()
-        states = [(task["task_id"], task["try_number"], task["state"]) for task in tasks]
+        states = [(task["task_id"], map_index(task), task["try_number"], task["state"]) for task in tasks]
         under_way = any(task["state"] in UNDER_WAY for task in tasks)
         if under_way or (state, states) != self._last:
             self._moved, self._last = now, (state, states)
@@ -287,6 +293,18 @@ def _content(answer: httpx.Response, method: str, path: str) -> Json:
     if answer.status_code >= 500 or answer.status_code == 401:  # 401: at first the user is not there yet
         raise NotNow(message)
     raise OpsError(message)
+
+
+def map_index(task: Mapping[str, Any]) -> int:
+    """The number of a mapped task's chunk; -1 for any other task."""
+    return int(task.get("map_index", -1))
+
+
+def name_of(task: Mapping[str, Any]) -> str:
+    """A task's name for people, with its chunk: `transform_clean (crashes 2019-01…2020-06)`."""
+    at = map_index(task)
+    chunk = task.get("rendered_map_index") or (f"chunk {at}" if at >= 0 else "")
+    return f"{task['task_id']} ({chunk})" if chunk else str(task["task_id"])
 
 
 def shown(entry: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from collisions_ops.airflow_api import Airflow
+from collisions_ops.airflow_api import Airflow, name_of
 from collisions_ops.backfill import how_to_free
 from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
@@ -45,7 +45,7 @@ def status(cluster: Cluster, console: Console) -> None:
     switch = "PAUSED" if dag["is_paused"] else "on"
     console.print(f"\n{DAG}: {switch}; next run {dag['next_dagrun_run_after']}; {airflow.address}")
     for run in airflow.get("dagRuns", order_by="-id", limit=5)["dag_runs"]:
-        states = " ".join(f"{task['task_id']}={task['state']}" for task in airflow.tasks(run["dag_run_id"]))
+        states = " ".join(f"{name_of(task)}={task['state']}" for task in airflow.tasks(run["dag_run_id"]))
         took = f"{run['duration']:.0f} s" if run["duration"] else ""
         shown = states if run["state"] != "success" else ""
         console.print(

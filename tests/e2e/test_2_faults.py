@@ -91,7 +91,7 @@ def test_operator_stops_a_task_and_clears_it(cluster: Cluster, tmp_path: Path) -
     """Set to failed, a running task stays failed, its pod goes, nothing follows. Cleared, scripts/logs follows it."""
     run_id = cluster.start()
     with cluster.held(run_id, "transform_clean") as pod:
-        task = f"dagRuns/{quote(run_id)}/taskInstances/transform_clean"
+        task = cluster.instance(run_id, "transform_clean")
         cluster.airflow.send("PATCH", task, {"new_state": "failed"})
         assert cluster.finish(run_id) == "failed"
         cluster.until(lambda: pod not in cluster.stage_pods(), "the stopped task's pod is gone")

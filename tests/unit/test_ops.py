@@ -269,6 +269,21 @@ def test_a_run_is_followed_to_its_end(console: tuple[Console, io.StringIO]) -> N
     assert "ingest_raw upstream_failed" in console[1].getvalue()
 
 
+def test_each_chunk_of_a_mapped_task_is_followed(console: tuple[Console, io.StringIO]) -> None:
+    fake = FakeAirflow()
+    names = ["a 2019-01…2020-06", None]
+    fake.tasks = [
+        {"task_id": "transform_clean", "map_index": at, "rendered_map_index": names[at], "try_number": 0}
+        | {"state": "upstream_failed", "duration": None}
+        for at in (1, 0)
+    ]
+    fake.run = {"state": "failed"}
+    assert follow(fake, console[0]) == "failed"
+    lines = [line.split(" s  ")[1] for line in console[1].getvalue().splitlines()]
+    chunks = ["transform_clean (a 2019-01…2020-06)", "transform_clean (chunk 1)"]
+    assert lines == [line for chunk in chunks for line in (chunk, f"{chunk} upstream_failed")]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
