@@ -3,7 +3,8 @@
 
 `ingest_raw >> transform_clean >> transform_curated >> model_analytics`, each task one command of the `stages` package:
 a local process in the embedded runtime, a pod on Kubernetes. This file says what runs, when and over which dates;
-what is done to the data is in `stages/`.
+what is done to the data is in `stages/`. `ingest_raw` cuts the work into chunks of months and datasets, and the two
+transforms run once for each; a day's work is one chunk.
 
 **What a run takes in** (dates are New York's, half-open; a stage works on whole months)
 
@@ -12,15 +13,24 @@ what is done to the data is in `stages/`.
 | scheduled | that of its data interval, and those of every landed file not yet fully taken in, whatever its dates |
 | backfill | that of its data interval |
 | manual, with params `start` and/or `end` | those of `[start, end)`; an open side has no limit |
-| manual, without params | all: everything in landing |
+| manual, with param `years` | those of these years |
+| manual, without dates | all: everything in landing |
 
 The city revises reports for months: a scheduled run finds the revisions by the files that bring them, not by their
 dates. The run of 2 July 06:00 has the data interval 1 July 06:00 to 2 July 06:00 and owns the date 1 July, whole: it
-begins when 1 July has been over for six hours. `start` and `end` in the configuration of a scheduled or backfilled run
-win over its interval, and it then takes in nothing else. What a manual or backfilled run leaves in landing, the next
-scheduled run takes in. `allow_shrink` lets a run publish a warehouse that has lost more rows than the settings allow.
+begins when 1 July has been over for six hours. A run whose interval lies within a day works on that day's month, so any
+cron expression will do. `start`, `end` or `years` in the configuration of a scheduled or backfilled run win over its
+interval, and it then takes in nothing else. What a manual or backfilled run leaves in landing, the next scheduled run
+takes in. `datasets` limits a run to some of them. `allow_shrink` lets a run publish a warehouse that has lost more rows
+than the settings allow; with `full_refresh` it is built anew from the whole curated layer. A `start` that is not before
+`end` fails in the first task, before any pod starts: Airflow checks each param alone. "Data interval" in the form
+changes nothing for a manual run: its dates are its params.
+
+**The result.** Each published warehouse updates the asset `collisions_warehouse`, whose event says in `extra` how many
+rows there are by dataset, the newest date, and the run. Schedule a DAG on it to follow: `schedule=[Asset(...)]`.
 
 **Rerun.** Clear the task, or the run: a stage replaces its own month partitions whole, so a rerun leaves the same rows.
+The warehouse is published once every chunk is good: clear the failed ones with what follows them.
 
 **Backfill.** `airflow backfill create --dag-id collisions_pipeline --from-date 2024-07-01 --to-date 2024-07-04
 --max-active-runs 1 --reprocess-behavior completed` runs the days 1, 2 and 3 July: the end is the day after the last, as
@@ -41,65 +51,106 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Asset, BaseOperator, CronDataIntervalTimetable, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from collisions_operators import chunk_name
 from collisions_operators.alerts import report_failure
 from jinja2 import pass_context
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics")
+# Chunks at once by runtime: two processes on a laptop; four pods are what k8s/limits.yaml leaves beside MinIO.
+FAN_OUT = {"local": 2, "kubernetes": 4}
 NEW_YORK = ZoneInfo("America/New_York")
 
 
 class Scope(NamedTuple):
     """What a run takes in, as arguments of the stages; '' is no limit."""
 
-    start: str
-    end: str
+    start: str = ""
+    end: str = ""
+    years: str = ""
     take_in: str = "dates"
 
 
 @pass_context
 def scope(context: Context) -> Scope:
     """What a run takes in: the only place that decides it (the table above). Called from the tasks' arguments."""
-    start, end = context["params"].get("start") or "", context["params"].get("end") or ""
+    params = context["params"]
+    start, end = params.get("start") or "", params.get("end") or ""
+    years = ",".join(map(str, sorted(set(params.get("years") or []))))
     run_type = context["dag_run"].run_type
-    if not start and not end and run_type in ("scheduled", "backfill"):
+    if years and (start or end):
+        raise AirflowFailException("Params years and start or end: give the years or the dates, not both")
+    if not start and not end and not years and run_type in ("scheduled", "backfill"):
         # A manual run may have no data interval at all; these two always have one.
         interval = (context["data_interval_start"], context["data_interval_end"])
         first, last = (moment.astimezone(NEW_YORK).date() for moment in interval if moment)
-        return Scope(str(first), str(last), "new" if run_type == "scheduled" else "dates")
+        last = max(last, first + timedelta(days=1))
+        return Scope(str(first), str(last), take_in="new" if run_type == "scheduled" else "dates")
     if start and end and date.fromisoformat(start) >= date.fromisoformat(end):
         raise AirflowFailException(f"No dates in [{start}, {end}): param start must be before end, which is exclusive")
-    return Scope(start, end)
+    return Scope(start, end, years)
 
 
 def arguments(stage: str) -> list[str]:
     """What follows `python -m stages`, the same for a process and a pod."""
-    return [
-        stage,
-        "--run-id={{ run_id }}",
-        "--start={{ scope().start }}",
-        "--end={{ scope().end }}",
-        "--take-in={{ scope().take_in }}",
-        "--allow-shrink={{ params.allow_shrink }}",
-    ]
+    dates = [f"--{name.replace('_', '-')}={{{{ scope().{name} }}}}" for name in Scope._fields]
+    flags = [f"--{name.replace('_', '-')}={{{{ params.{name} }}}}" for name in ("allow_shrink", "full_refresh")]
+    own = {
+        "ingest_raw": ["--dataset={{ (params.datasets or []) | join(',') }}"],
+        "transform_clean": ["--chunk={{ task.chunk }}"],
+        "transform_curated": ["--chunk={{ task.chunk }}"],
+    }
+    return [stage, "--run-id={{ run_id }}", *dates, *flags, *own.get(stage, [])]
+
+
+def runtime() -> str:
+    """What runs the stages, by COLLISIONS_RUNTIME: local (processes) or kubernetes (pods)."""
+    name = os.environ.get("COLLISIONS_RUNTIME") or "kubernetes"
+    if name not in FAN_OUT:
+        raise AirflowException(f"COLLISIONS_RUNTIME is {name!r}: set it to local or kubernetes")
+    return name
+
+
+def fan_out() -> int:
+    """How many chunks of a run are worked on at once."""
+    given = os.environ.get("COLLISIONS_FAN_OUT") or str(FAN_OUT[runtime()])
+    if not (given.isascii() and given.isdecimal() and int(given) > 0):
+        raise AirflowException(f"COLLISIONS_FAN_OUT is {given!r}: set it to a whole number from 1")
+    return int(given)
+
+
+def operator() -> Any:
+    """The class of the tasks."""
+    if runtime() == "local":
+        from collisions_operators.local import LocalStageOperator
+
+        return LocalStageOperator
+    from collisions_operators.pod import PodStageOperator
+
+    return PodStageOperator
 
 
 def stage_task(stage: str, **options: Any) -> BaseOperator:
-    """The task of one stage, in the runtime that COLLISIONS_RUNTIME names."""
-    runtime = os.environ.get("COLLISIONS_RUNTIME") or "kubernetes"
-    if runtime == "local":
-        from collisions_operators.local import LocalStageOperator
+    """The task of a stage that does a run's work as a whole."""
+    task: BaseOperator = operator()(task_id=stage, arguments=arguments(stage), **options)
+    return task
 
-        return LocalStageOperator(task_id=stage, arguments=arguments(stage), **options)
-    if runtime == "kubernetes":
-        from collisions_operators.pod import PodStageOperator
 
-        return PodStageOperator(task_id=stage, arguments=arguments(stage), **options)
-    raise AirflowException(f"COLLISIONS_RUNTIME is {runtime!r}: set it to local or kubernetes")
+def chunk_tasks(stage: str, chunks: Any) -> Any:
+    """The tasks of a stage that does its work by chunks: one for each that `ingest_raw` returns."""
+    return (
+        operator()
+        .partial(
+            task_id=stage,
+            arguments=arguments(stage),
+            map_index_template="{{ chunk_name(task.chunk) }}",
+            max_active_tis_per_dagrun=fan_out(),
+        )
+        .expand(chunk=chunks)
+    )
 
 
 with DAG(
@@ -113,11 +164,50 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     params={
-        "start": Param(None, type=["null", "string"], format="date", description="First date, YYYY-MM-DD"),
-        "end": Param(None, type=["null", "string"], format="date", description="Date after the last, YYYY-MM-DD"),
-        "allow_shrink": Param(False, type="boolean", description="Publish even if many rows are gone"),
+        "start": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Start",
+            description="First date, YYYY-MM-DD (New York's). Without dates the run takes in everything.",
+        ),
+        "end": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="End",
+            description="The day after the last date, YYYY-MM-DD; later than the start. Empty: no limit.",
+        ),
+        "years": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "integer", "minimum": 2012, "maximum": 2099},
+            uniqueItems=True,
+            title="Years",
+            description="In place of start and end: a list of years, such as [2023, 2024].",
+        ),
+        "datasets": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
+            uniqueItems=True,
+            title="Datasets",
+            description="Names of the datasets to work on, one a line. Empty: all.",
+        ),
+        "full_refresh": Param(
+            False,
+            type="boolean",
+            title="Full refresh",
+            description="Build the warehouse anew from the whole curated layer.",
+        ),
+        "allow_shrink": Param(
+            False,
+            type="boolean",
+            title="Allow shrink",
+            description="Publish a warehouse even if it has lost more rows than the settings allow.",
+        ),
     },
-    user_defined_macros={"scope": scope},
+    user_defined_macros={"scope": scope, "chunk_name": chunk_name},
     default_args={
         "owner": "data-engineering",
         # Transient faults only: an operator fails at once on any other. Pauses of 10, 20, 40, 80 s outlast a restart.
@@ -129,8 +219,10 @@ with DAG(
         "on_failure_callback": report_failure,
     },
 ):
-    ingest_raw, transform_clean, transform_curated = (stage_task(stage) for stage in STAGES[:-1])
+    ingest_raw = stage_task("ingest_raw")
+    transform_clean = chunk_tasks("transform_clean", ingest_raw.output)
+    transform_curated = chunk_tasks("transform_curated", ingest_raw.output)
     # One publisher at a time, across backfills too, which max_active_runs does not limit.
-    model_analytics = stage_task(STAGES[-1], max_active_tis_per_dag=1)
+    model_analytics = stage_task("model_analytics", max_active_tis_per_dag=1, outlets=[Asset("collisions_warehouse")])
 
     ingest_raw >> transform_clean >> transform_curated >> model_analytics

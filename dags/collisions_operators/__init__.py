@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
 TRANSIENT = 75
+LOST = 255  # of a container whose end containerd has not seen, as after a restart of its node
 MEANING = {
     65: "the data breaks its contract",
     70: "a bug in the stage",
@@ -40,8 +44,10 @@ def raise_for_exit(stage: str, code: int, last_lines: Iterable[str]) -> NoReturn
     A transient fault and a killed process (negative from a process, 128 + signal from a container) may be retried;
     every other failure would only repeat, so it fails the task at once.
     """
-    killed_by = -code if code < 0 else code - 128 if code > 128 else 0
-    if killed_by:
+    killed_by = 0 if code == LOST else -code if code < 0 else code - 128 if code > 128 else 0
+    if code == LOST:
+        meaning = "was lost: its container ended unseen, as when its node restarts (exit code 255)"
+    elif killed_by:
         name = signal.Signals(killed_by).name if killed_by in set(signal.Signals) else f"signal {killed_by}"
         meaning = f"was killed by {name}"
     else:
@@ -51,4 +57,20 @@ def raise_for_exit(stage: str, code: int, last_lines: Iterable[str]) -> NoReturn
     shown = [message for level, message in lines if level >= logging.ERROR] or [message for _, message in lines[-5:]]
     details = "\n".join(shown)
     message = f"{stage} {meaning}" + (f":\n{details}" if details else "")
-    raise (AirflowException if killed_by or code == TRANSIENT else AirflowFailException)(message)
+    raise (AirflowException if killed_by or code in (TRANSIENT, LOST) else AirflowFailException)(message)
+
+
+def hand_on(context: Context, result: Any) -> None:
+    """Put a stage's result into the events of the assets that its task updates."""
+    for asset in context["task"].outlets:
+        context["outlet_events"][asset].extra.update(result)
+
+
+def chunk_name(chunk: str) -> str:
+    """A chunk's name for people: `a:2019-01..2020-06,b:2019-01..2020-06` is `a, b 2019-01…2020-06`."""
+    by_span: dict[str, list[str]] = {}
+    for part in chunk.split(","):
+        dataset, _, span = part.partition(":")
+        first, _, last = span.partition("..")
+        by_span.setdefault(first if first == last else f"{first}…{last}", []).append(dataset)
+    return ", ".join(f"{', '.join(datasets)} {span}".rstrip() for span, datasets in by_span.items())

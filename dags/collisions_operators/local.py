@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
-from collisions_operators import raise_for_exit, split_level
+from collisions_operators import hand_on, raise_for_exit, split_level
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,25 +35,37 @@ class LocalStageOperator(BaseOperator):
     Run `python -m stages <arguments>` at the repository's root and pass its log lines on at their level.
 
     The child leads a process group of its own, so that a kill or a timeout also ends whatever it started.
-    A task that Airflow stopped never counts as done, not even where the child managed to end with 0.
+    A task that Airflow stopped never counts as done, not even where the child managed to end with 0. The stage's result
+    is the task's. `chunk` is for the arguments of a mapped task, `{{ task.chunk }}`.
     """
 
     template_fields: Sequence[str] = ("arguments",)
     ui_color = "#dcecf5"
 
-    def __init__(self, *, arguments: list[str], **kwargs: Any) -> None:
+    def __init__(self, *, arguments: list[str], chunk: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.arguments = arguments
+        self.chunk = chunk
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
 
-    def execute(self, context: Context) -> None:
-        """Run the stage to its end; raise unless it ended with 0, undisturbed."""
+    def execute(self, context: Context) -> Any:
+        """Run the stage to its end and return its result; raise unless it ended with 0, undisturbed."""
+        with tempfile.TemporaryDirectory(prefix="collisions-") as folder:
+            file = Path(folder, "result")
+            self._run({**os.environ, "COLLISIONS_RESULT": str(file)})
+            result = json.loads(file.read_text()) if file.exists() else None
+        if result is not None:
+            hand_on(context, result)
+        return result
+
+    def _run(self, environment: dict[str, str]) -> None:
         command = [sys.executable, "-m", "stages", *self.arguments]
         self._killed = False
         self._process = subprocess.Popen(
             command,
             cwd=REPOSITORY,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

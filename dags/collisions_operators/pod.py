@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -19,13 +20,14 @@ from kubernetes.client import ApiException
 from kubernetes.client import models as k8s
 from urllib3.exceptions import HTTPError
 
-from collisions_operators import raise_for_exit, split_level
+from collisions_operators import hand_on, raise_for_exit, split_level
 from collisions_operators.kept_pods import remove_old_failed_pods
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 STAGE_LOG = logging.getLogger(f"{__name__}.stage")  # the stage's own lines, apart from the provider's
+UID_KEY = "pod_uid"  # in the task's own store, which outlives a try
 LINE_ENDS = "\0"  # no stage prints that
 NAMESPACE = "collisions"
 TMP_SIZE = "6Gi"  # the largest landing file and the warehouse while it is built, on the node's disk
@@ -53,6 +55,10 @@ def cluster_defaults() -> dict[str, Any]:
             k8s.V1EnvFromSource(config_map_ref=k8s.V1ConfigMapEnvSource(name="stage-settings")),
             k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name="stage-store")),
         ],
+        # A stage's result goes into the pod's status, from where the operator takes it: no sidecar. A failed one leaves
+        # it empty, so that the log's last lines come there.
+        "env_vars": {"COLLISIONS_RESULT": "/dev/termination-log"},
+        "do_xcom_push": True,
         "labels": {"app": "stage", "lake-access": "true"},  # the latter opens the way to MinIO (k8s/network.yaml)
         "service_account_name": "stage",  # one without rights
         "automount_service_account_token": False,
@@ -124,7 +130,10 @@ class StagePodManager(PodManager):
 
         https://github.com/apache/airflow/issues/59626, https://github.com/apache/airflow/issues/19698
         """
-        return super().read_pod(pod)
+        now = super().read_pod(pod)
+        if pod.metadata.uid and now.metadata.uid != pod.metadata.uid:  # https://github.com/apache/airflow/issues/71743
+            raise ApiException(404, f"pod {pod.metadata.name} is another one by now, of the same name")
+        return now
 
     def await_end(self, pod: k8s.V1Pod) -> k8s.V1Pod:
         """The pod once its stage has ended with 0 or it has failed as a whole; ApiException 404 once it is gone."""
@@ -153,7 +162,8 @@ class StagePodManager(PodManager):
                 if event["type"] == "DELETED" or reached(event["object"]):
                     return
         except (HTTPError, ApiException) as error:
-            self.log.warning("The watch of pod %s broke off: %s", pod.metadata.name, error)
+            reason = error.reason if isinstance(error, ApiException) else error  # not the HTTP headers
+            self.log.warning("The watch of pod %s broke off: %s", pod.metadata.name, reason)
 
     def read_pod_logs(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         """The log's lines, each followed by a marker of ours: the provider logs a line only once the next has come.
@@ -176,7 +186,9 @@ class PodStageOperator(KubernetesPodOperator):
 
     A stage's exit code decides whether Airflow tries again. A task that Airflow stopped never counts as done. A failed
     pod is kept for inspection; any other is removed, including one that nobody would watch any longer. If the process
-    of an earlier try died, the next try takes over its running pod, so that no stage runs twice at once.
+    of an earlier try died, the next try takes over its running pod, so that no stage runs twice at once: the very pod
+    that the earlier try made, known by its uid. The stage's result is the task's; `chunk` is for the arguments of a
+    mapped task, `{{ task.chunk }}`.
 
     A killed task can be reported as a success: https://github.com/apache/airflow/issues/71202,
     https://github.com/apache/airflow/issues/73006. So whatever the pod did, a killed task raises.
@@ -184,8 +196,9 @@ class PodStageOperator(KubernetesPodOperator):
 
     ui_color = "#dcecf5"
 
-    def __init__(self, *, arguments: list[str], **kwargs: Any) -> None:
+    def __init__(self, *, arguments: list[str], chunk: str = "", **kwargs: Any) -> None:
         super().__init__(arguments=arguments, **{"name": kwargs["task_id"], **cluster_defaults(), **kwargs})
+        self.chunk = chunk
         if self.execution_timeout and not self.active_deadline_seconds:
             # Should the whole of Airflow be gone: a little after Airflow's own timeout the pod ends by itself.
             self.active_deadline_seconds = int(self.execution_timeout.total_seconds()) + 300
@@ -195,12 +208,47 @@ class PodStageOperator(KubernetesPodOperator):
         """The pod manager on this operator's client."""
         return StagePodManager(kube_client=self.client)
 
-    def execute_sync(self, context: Context) -> None:
-        """Start the pod or take it over, follow its log to the end, raise unless the stage ended undisturbed with 0."""
-        self.pod_request_obj = self.build_pod_request_obj(context)
-        self.pod = self.get_or_create_pod(self.pod_request_obj, context)  # from here on, on_kill() deletes it
-        name = self.pod.metadata.name
+    def build_pod_request_obj(self, context: Context | None = None, *, dry_run: bool = False) -> k8s.V1Pod:
+        """The pod to create, without the sidecar that the provider would add to one with a result."""
+        self.do_xcom_push, wanted = False, self.do_xcom_push
         try:
+            return super().build_pod_request_obj(context, dry_run=dry_run)
+        finally:
+            self.do_xcom_push = wanted
+
+    def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
+        """The pod that an earlier try of this task made, unless it has succeeded or is gone; else a new one.
+
+        The provider goes by name and labels, which another pod can have: https://github.com/apache/airflow/issues/71743
+        """
+        store = context["task_state_store"]
+        uid = store.get(UID_KEY)
+        selector = self._build_find_pod_label_selector(context)
+        for pod in self.client.list_namespaced_pod(NAMESPACE, label_selector=selector).items:
+            if pod.metadata.uid != uid:
+                self.log.warning(
+                    "Pod %s has the labels of this task, but no try of it has recorded it (uid %s); it is left alone",
+                    *(pod.metadata.name, pod.metadata.uid),
+                )
+            elif pod.status.phase == PodPhase.SUCCEEDED:  # while nobody watched; to run again is harmless
+                self.pod_manager.delete_pod(pod)
+            else:
+                self.log.info("Taking over pod %s of an earlier try", pod.metadata.name)
+                return pod
+        self.pod = self.pod_manager.create_pod(pod=pod_request_obj)
+        store.set(UID_KEY, self.pod.metadata.uid)
+        return self.pod
+
+    def execute_sync(self, context: Context) -> Any:
+        """Start the pod or take it over, follow its log to the end, and return the stage's result.
+
+        Raises unless the stage ended undisturbed with 0.
+        """
+        self.pod_request_obj = self.build_pod_request_obj(context)
+        name = self.pod_request_obj.metadata.name
+        try:
+            self.pod = self.get_or_create_pod(self.pod_request_obj, context)  # from here on, on_kill() deletes it
+            name = self.pod.metadata.name
             if self._killed:  # while the pod was being made, so on_kill() did not know it
                 raise AirflowException("stopped")
             self.await_pod_start(self.pod)
@@ -211,17 +259,25 @@ class PodStageOperator(KubernetesPodOperator):
             if self._killed:
                 raise AirflowException(f"{self.task_id} was stopped by Airflow; its pod {name} is deleted") from error
             if isinstance(error, ApiException) and error.status == 404:
-                raise self._deleted() from error
+                raise self._deleted() from None  # not with the HTTP headers of Kubernetes' answer
             raise
         if self._killed:
             raise AirflowException(f"{self.task_id} was stopped by Airflow; its pod {name} is deleted")
-        if ended_well(ended):
-            self.pod_manager.delete_pod(ended)
-            remove_old_failed_pods(self.client, NAMESPACE, datetime.now(UTC))
-        elif ended.metadata.deletion_timestamp:
+        if ended.metadata.deletion_timestamp and not ended_well(ended):
             raise self._deleted()
-        else:
+        if not ended_well(ended):
             self._fail(ended)
+        result = self._result(ended)
+        self.pod_manager.delete_pod(ended)
+        remove_old_failed_pods(self.client, NAMESPACE, datetime.now(UTC))
+        if result is not None:
+            hand_on(context, result)
+        return result
+
+    def _result(self, pod: k8s.V1Pod) -> Any:
+        """What the stage left in the pod's status; None where it has no result."""
+        message = next((end.message for end in container_ends(pod)), None)
+        return json.loads(message) if message else None
 
     def _deleted(self) -> AirflowException:
         name = self.pod.metadata.name if self.pod else "of the task"
@@ -248,6 +304,8 @@ class PodStageOperator(KubernetesPodOperator):
 
     def _remove_unfinished(self) -> None:
         """Delete the pod unless it has failed: it must not run on, or start later, with nobody to watch it."""
+        if not self.pod:
+            return
         try:
             pod = self.pod_manager.read_pod(self.pod)
             if pod.status.phase == PodPhase.FAILED:

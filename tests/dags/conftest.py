@@ -31,13 +31,20 @@ os.environ |= {
 }
 
 # Plays `python -m stages` by plan.json, {stage: [one shell script a try, the last for ever]}, and notes its arguments.
+# A stage's script may be told by a chunk, `stage chunk`. Results are those of results.json.
 STUB = """
 import json, os, pathlib, sys
 here, stage = pathlib.Path.cwd(), sys.argv[1]
 with (here / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
-tries = sum(json.loads(line)[0] == stage for line in (here / "calls.jsonl").open())
-scripts = json.loads((here / "plan.json").read_text()).get(stage, ["exit 0"])
+plan, results = (json.loads((here / f"{name}.json").read_text()) for name in ("plan", "results"))
+chunk = next((word.removeprefix("--chunk=") for word in sys.argv if word.startswith("--chunk=")), "")
+work = f"{stage} {chunk}" if f"{stage} {chunk}" in plan else stage
+calls = map(json.loads, (here / "calls.jsonl").open())
+tries = sum(call[0] == stage and (work == stage or f"--chunk={chunk}" in call) for call in calls)
+scripts = plan.get(work, ["exit 0"])
+if stage in results:
+    pathlib.Path(os.environ["COLLISIONS_RESULT"]).write_text(json.dumps(results[stage]))
 os.execvp("sh", ["sh", "-c", scripts[min(tries, len(scripts)) - 1]])
 """
 
@@ -50,10 +57,17 @@ class StubStages:
         (folder / "stages").mkdir()
         (folder / "stages" / "__main__.py").write_text(STUB)
         self.plan()
+        self.chunks("crashes:2024-07..2024-07")
 
     def plan(self, **scripts: list[str]) -> None:
-        """What each stage does, try by try: shell scripts."""
+        """What each stage, or each `stage chunk`, does, try by try: shell scripts."""
         (self.folder / "plan.json").write_text(json.dumps(scripts))
+
+    def chunks(self, *chunks: str) -> None:
+        """What ingest_raw returns."""
+        warehouse = {"run": "r", "rows": {"crashes": 3}, "newest_date": "2024-07-01"}
+        results = {"ingest_raw": chunks, "model_analytics": warehouse}
+        (self.folder / "results.json").write_text(json.dumps(results))
 
     @property
     def calls(self) -> list[list[str]]:

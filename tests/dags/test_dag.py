@@ -19,6 +19,19 @@ def states(dag_run) -> dict[str, str]:
     return {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
 
 
+def operator_of(task) -> str:
+    return (task.operator_class if task.is_mapped else type(task)).__name__
+
+
+def arguments_of(task) -> list[str]:
+    return task.partial_kwargs["arguments"] if task.is_mapped else task.arguments
+
+
+def of_chunk(dag_run, task: str, chunk: int = 0):
+    """A mapped task's instance."""
+    return next(ti for ti in dag_run.get_task_instances() if (ti.task_id, ti.map_index) == (task, chunk))
+
+
 def test_it_is_the_only_dag_and_parses_quickly(dag):
     from airflow.dag_processing.dagbag import DagBag
 
@@ -29,7 +42,11 @@ def test_it_is_the_only_dag_and_parses_quickly(dag):
 
 def test_tasks_run_in_order(dag):
     assert [task.task_id for task in dag.topological_sort()] == STAGES
-    assert [sorted(task.downstream_task_ids) for task in dag.topological_sort()] == [[s] for s in STAGES[1:]] + [[]]
+    assert [task.is_mapped for task in dag.topological_sort()] == [False, True, True, False]
+    clean, curated = (dag.get_task(stage) for stage in STAGES[1:3])
+    assert clean.downstream_task_ids == {"transform_curated"}
+    assert curated.downstream_task_ids == {"model_analytics"}
+    assert not any(task.task_id == "ingest_raw" for task in dag.get_task("model_analytics").upstream_list)
 
 
 def test_how_it_is_scheduled(dag):
@@ -68,10 +85,11 @@ def test_the_runtime_decides_the_operator_and_nothing_else(dag, monkeypatch):
     bag = DagBag(Path(dag.fileloc).parent)
     assert bag.import_errors == {}
     pods = bag.dags["collisions_pipeline"]
-    assert {type(task).__name__ for task in pods.tasks} == {"PodStageOperator"}
+    assert {operator_of(task) for task in pods.tasks} == {"PodStageOperator"}
+    assert {operator_of(task) for task in dag.tasks} == {"LocalStageOperator"}
     for task in dag.tasks:
         pod = pods.get_task(task.task_id)
-        assert pod.arguments == task.arguments
+        assert arguments_of(pod) == arguments_of(task)
         assert (pod.retries, pod.execution_timeout) == (task.retries, task.execution_timeout)
 
 
@@ -100,14 +118,19 @@ def test_dags_do_not_import_stages():
         {"end": 20240101},
         {"start": "2024-07-01T00:00:00"},
         {"start": ""},
+        {"years": ["2023"]},
+        {"years": [23]},
+        {"years": 2023},
+        {"datasets": ["../raw"]},
+        {"full_refresh": "yes"},
     ],
 )
-def test_a_malformed_date_is_refused_at_the_trigger(dag, conf):
+def test_a_malformed_param_is_refused_at_the_trigger(dag, conf):
     from airflow.sdk.exceptions import ParamValidationError
     from airflow.serialization.serialized_objects import DagSerialization
 
     served = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))  # what the API server checks against
-    with pytest.raises((ParamValidationError, ValueError), match=r"Invalid input for param (start|end)"):
+    with pytest.raises((ParamValidationError, ValueError), match=rf"Invalid input for param {next(iter(conf))}"):
         served.params.deep_merge(conf).validate()
 
 
@@ -120,10 +143,13 @@ def test_the_command_of_every_stage(run, stub):
             f"--run-id={dag_run.run_id}",
             "--start=2024-06-30",
             "--end=2024-07-07",
+            "--years=",
             "--take-in=dates",
             "--allow-shrink=False",
+            "--full-refresh=False",
+            *own,
         ]
-        for stage in STAGES
+        for stage, own in zip(STAGES, [["--dataset="], *[["--chunk=crashes:2024-07..2024-07"]] * 2, []], strict=True)
     ]
 
 
@@ -153,6 +179,20 @@ INTERVAL = (utc(2024, 7, 1, 10), utc(2024, 7, 2, 10))  # 06:00 to 06:00 in New Y
             id="summer time ends",
         ),
         pytest.param(
+            "scheduled",
+            (utc(2024, 7, 1, 4), utc(2024, 7, 1, 5)),
+            None,
+            ("2024-07-01", "2024-07-02", "new"),
+            id="an interval of an hour",
+        ),
+        pytest.param(
+            "scheduled",
+            (utc(2024, 7, 2, 3), utc(2024, 7, 2, 4)),
+            None,
+            ("2024-07-01", "2024-07-02", "new"),
+            id="an hour that ends at midnight",
+        ),
+        pytest.param(
             "backfill",
             INTERVAL,
             {"start": "2024-07-01", "end": "2024-07-02"},
@@ -177,13 +217,29 @@ def test_which_dates_a_run_covers(run, stub, run_type, interval, conf, scope):
     dag_run = run(conf, run_type, interval)
     assert str(dag_run.state) == "success"
     start, end, take_in = (*scope, "dates")[:3]
-    assert {tuple(call[2:5]) for call in stub.calls} == {(f"--start={start}", f"--end={end}", f"--take-in={take_in}")}
+    said = {(call[2], call[3], call[5]) for call in stub.calls}
+    assert said == {(f"--start={start}", f"--end={end}", f"--take-in={take_in}")}
 
 
-@pytest.mark.parametrize(("conf", "given"), [(None, "False"), ({"allow_shrink": True}, "True")])
-def test_a_run_may_be_allowed_to_shrink_the_warehouse(run, stub, conf, given):
+@pytest.mark.parametrize(
+    ("conf", "stage", "argument"),
+    [
+        ({"allow_shrink": True}, "model_analytics", "--allow-shrink=True"),
+        ({"full_refresh": True}, "model_analytics", "--full-refresh=True"),
+        ({"years": [2024, 2023]}, "ingest_raw", "--years=2023,2024"),
+        ({"datasets": ["persons", "crashes"]}, "ingest_raw", "--dataset=persons,crashes"),
+    ],
+)
+def test_what_the_params_become(run, stub, conf, stage, argument):
     run(conf)
-    assert stub.calls[-1][5] == f"--allow-shrink={given}"
+    assert argument in next(call for call in stub.calls if call[0] == stage)
+
+
+def test_every_param_is_described_in_the_form(dag):
+    for name in dag.params:
+        schema = dag.params.get_param(name).schema
+        assert schema["title"]
+        assert schema["description"].endswith(".")
 
 
 @pytest.mark.parametrize("end", ["2024-07-01", "2024-06-30"])
@@ -203,7 +259,7 @@ def test_a_transient_fault_and_a_killed_stage_are_retried(run, stub, script):
     dag_run = run()
     assert str(dag_run.state) == "success"
     assert stub.started == ["ingest_raw", *["transform_clean"] * 3, "transform_curated", "model_analytics"]
-    assert dag_run.get_task_instance("transform_clean").try_number == 3
+    assert of_chunk(dag_run, "transform_clean").try_number == 3
 
 
 @pytest.mark.parametrize("code", [65, 78, 70, 1, 2])
@@ -230,12 +286,87 @@ def test_one_task_can_be_cleared_and_run_again(dag, run, stub):
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        ti = dag_run.get_task_instance("transform_curated", session=session)
+        ti = dag_run.get_task_instance("transform_curated", session=session, map_index=0)
         ti.clear_db_references(session)
         ti.state, ti.try_number = "scheduled", ti.try_number + 1
     _run_task(ti=ti, task=dag.get_task("transform_curated"))
-    assert dag_run.get_task_instance("transform_curated").state == "success"
+    assert of_chunk(dag_run, "transform_curated").state == "success"
     assert stub.calls == [*first, first[2]]
+
+
+CHUNKS = ["crashes:2019-01..2020-06", "crashes:2020-07..2020-07,persons:2020-07..2020-07"]
+
+
+def test_the_transforms_run_once_for_each_chunk_and_are_named_by_it(run, stub):
+    stub.chunks(*CHUNKS)
+    dag_run = run()
+    assert stub.started == ["ingest_raw", *["transform_clean"] * 2, *["transform_curated"] * 2, "model_analytics"]
+    assert [call[-1] for call in stub.calls[1:5]] == [f"--chunk={chunk}" for chunk in CHUNKS] * 2
+    names = [of_chunk(dag_run, stage, at).rendered_map_index for stage in STAGES[1:3] for at in (0, 1)]
+    assert names == ["crashes 2019-01…2020-06", "crashes, persons 2020-07"] * 2
+
+
+def test_a_chunk_that_fails_lets_the_others_end_and_nothing_is_published(run, stub):
+    stub.chunks(*CHUNKS)
+    stub.plan(**{f"transform_clean {CHUNKS[0]}": ["exit 65"]})
+    dag_run = run()
+    assert str(dag_run.state) == "failed"
+    assert [str(of_chunk(dag_run, "transform_clean", at).state) for at in (0, 1)] == ["failed", "success"]
+    assert str(dag_run.get_task_instance("model_analytics").state) == "upstream_failed"
+    assert "transform_curated" not in stub.started
+
+
+def test_a_chunk_is_retried_alone(run, stub):
+    stub.chunks(*CHUNKS)
+    stub.plan(**{f"transform_clean {CHUNKS[1]}": ["exit 75", "exit 0"]})
+    dag_run = run()
+    assert str(dag_run.state) == "success"
+    assert [of_chunk(dag_run, "transform_clean", at).try_number for at in (0, 1)] == [1, 2]
+
+
+@pytest.mark.parametrize(("setting", "chunks"), [("", 2), ("3", 3)])
+def test_how_many_chunks_are_worked_on_at_once_is_a_setting(dag, monkeypatch, setting, chunks):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("COLLISIONS_FAN_OUT", setting)
+    found = DagBag(Path(dag.fileloc).parent).dags["collisions_pipeline"]
+    limits = [task.max_active_tis_per_dagrun for task in found.topological_sort()]
+    assert limits == [None, chunks, chunks, None]
+
+
+def test_an_impossible_fan_out_is_an_error_that_names_the_setting(dag, monkeypatch):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("COLLISIONS_FAN_OUT", "0")
+    [error] = DagBag(Path(dag.fileloc).parent).import_errors.values()
+    assert "COLLISIONS_FAN_OUT is '0': set it to a whole number from 1" in error
+
+
+def test_as_many_pods_as_are_started_at_once_fit_into_the_quota():
+    import yaml
+    from dag_collisions_pipeline import FAN_OUT
+
+    quota, limits = yaml.safe_load_all((Path(__file__).parents[2] / "k8s/limits.yaml").read_text())
+    [container] = limits["spec"]["limits"]
+    for resource, of in (("limits.cpu", "cpu"), ("limits.memory", "memory")):
+        room = int(quota["spec"]["hard"][resource].removesuffix("Gi"))
+        assert FAN_OUT["kubernetes"] * int(container["max"][of].removesuffix("Gi")) < room  # MinIO runs there too
+
+
+def test_the_published_warehouse_updates_an_asset_that_other_dags_can_follow(run, stub, dag):
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+
+    dag_run = run()
+    with create_session() as session:
+        events = session.query(AssetEvent).filter_by(source_dag_id=dag.dag_id, source_run_id=dag_run.run_id).all()
+        assert [(event.asset.name, event.source_task_id, event.extra) for event in events] == [
+            (
+                "collisions_warehouse",
+                "model_analytics",
+                {"run": "r", "rows": {"crashes": 3}, "newest_date": "2024-07-01"},
+            )
+        ]
 
 
 def test_publishers_are_limited_across_backfills():

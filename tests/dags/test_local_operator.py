@@ -68,6 +68,7 @@ def test_level_of_a_line(line, expected):
         (-9, AirflowException, "killed by SIGKILL"),
         (137, AirflowException, "killed by SIGKILL"),
         (143, AirflowException, "killed by SIGTERM"),
+        (255, AirflowException, "its container ended unseen, as when its node restarts (exit code 255)"),
         (65, AirflowFailException, "exit code 65 (the data breaks its contract)"),
         (78, AirflowFailException, "exit code 78 (wrong settings or arguments)"),
         (70, AirflowFailException, "exit code 70 (a bug in the stage)"),

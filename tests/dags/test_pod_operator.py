@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager, PodPhase
 from collisions_operators.pod import PodStageOperator, StagePodManager
+from kubernetes.client import ApiException
+from kubernetes.client import models as k8s
 
 OVERRIDDEN = {
     PodManager: (StagePodManager, ["container_is_running", "read_pod", "read_pod_logs", "_log_message"]),
-    KubernetesPodOperator: (PodStageOperator, ["execute_sync", "pod_manager"]),
+    KubernetesPodOperator: (
+        PodStageOperator,
+        ["execute_sync", "pod_manager", "build_pod_request_obj", "get_or_create_pod"],
+    ),
 }
 CALLED = {
-    PodManager: ["delete_pod"],
+    PodManager: ["delete_pod", "create_pod"],
     KubernetesPodOperator: [
         "build_pod_request_obj",
-        "get_or_create_pod",
+        "_build_find_pod_label_selector",
         "await_pod_start",
         "await_pod_completion",
         "patch_already_checked",
@@ -46,3 +53,91 @@ def test_the_operator_knows_whether_it_was_killed() -> None:
     assert "self._killed = True" in inspect.getsource(KubernetesPodOperator.on_kill)
     assert PodPhase.terminal_states == {PodPhase.SUCCEEDED, PodPhase.FAILED}
     assert KubernetesPodOperator.BASE_CONTAINER_NAME == "base"
+
+
+# --- which pod is the task's ----------------------------------------------------------------------------
+
+
+class FakeKubernetes:
+    """The pods of a namespace, and of the API the calls that the operator makes to find or make its own."""
+
+    def __init__(self, *pods: k8s.V1Pod) -> None:
+        self.pods, self.selectors = list(pods), list[str]()
+
+    def list_namespaced_pod(self, namespace: str, label_selector: str) -> k8s.V1PodList:
+        self.selectors.append(label_selector)
+        return k8s.V1PodList(items=self.pods)
+
+    def read_namespaced_pod(self, name: str, namespace: str) -> k8s.V1Pod:
+        return next(pod for pod in self.pods if pod.metadata.name == name)
+
+    def create_namespaced_pod(self, body: dict[str, Any], namespace: str, **_: Any) -> k8s.V1Pod:
+        self.pods.append(made := pod(body["metadata"]["name"], "made"))
+        return made
+
+    def delete_namespaced_pod(self, name: str, namespace: str, **_: Any) -> None:
+        self.pods = [pod for pod in self.pods if pod.metadata.name != name]
+
+
+def pod(name: str, uid: str, phase: str = "Running") -> k8s.V1Pod:
+    return k8s.V1Pod(
+        metadata=k8s.V1ObjectMeta(name=name, uid=uid, namespace="collisions"), status=k8s.V1PodStatus(phase=phase)
+    )
+
+
+def chosen(kubernetes: FakeKubernetes, store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> k8s.V1Pod:
+    """The pod that a try of a mapped task works with."""
+    monkeypatch.setenv("COLLISIONS_STAGE_IMAGE", "stages:test")
+    operator = PodStageOperator(task_id="transform_clean", arguments=[], chunk="crashes")
+    operator.__dict__["client"] = kubernetes
+    ti = SimpleNamespace(dag_id="d", task_id="transform_clean", map_index=1, try_number=2)
+    remembered = SimpleNamespace(get=store.get, set=store.__setitem__)
+    context = {"ti": ti, "run_id": "r", "dag": None, "task_state_store": remembered}
+    return operator.get_or_create_pod(pod("new", ""), context)
+
+
+def test_a_pod_that_an_earlier_try_made_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    kubernetes = FakeKubernetes(pod("a", "1"), pod("b", "2"))
+    assert chosen(kubernetes, {"pod_uid": "2"}, monkeypatch).metadata.name == "b"
+    [selector] = kubernetes.selectors
+    assert (
+        "dag_id=d,kubernetes_pod_operator=True,lake-access=true,map_index=1,run_id=r,task_id=transform_clean"
+        in selector
+    )
+
+
+def test_a_pod_of_the_same_name_and_labels_is_neither_taken_over_nor_touched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kubernetes, store = FakeKubernetes(pod("a", "another")), {"pod_uid": "ours"}
+    assert chosen(kubernetes, store, monkeypatch).metadata.uid == "made"
+    assert store == {"pod_uid": "made"}
+    assert [it.metadata.name for it in kubernetes.pods] == ["a", "new"]
+
+
+def test_a_pod_that_succeeded_unwatched_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    kubernetes = FakeKubernetes(pod("a", "1", "Succeeded"))
+    assert chosen(kubernetes, {"pod_uid": "1"}, monkeypatch).metadata.uid == "made"
+    assert [it.metadata.name for it in kubernetes.pods] == ["new"]
+
+
+def test_a_pod_that_was_replaced_by_another_of_its_name_counts_as_gone() -> None:
+    manager = StagePodManager(kube_client=FakeKubernetes(pod("a", "another")))
+    assert manager.read_pod(pod("a", "another")).metadata.uid == "another"
+    with pytest.raises(ApiException, match="another one by now") as gone:
+        manager.read_pod(pod("a", "ours"))
+    assert gone.value.status == 404
+
+
+def test_a_pod_has_no_sidecar_and_its_status_has_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLISIONS_STAGE_IMAGE", "stages:test")
+    operator = PodStageOperator(task_id="ingest_raw", arguments=["ingest_raw"])
+    made = operator.build_pod_request_obj()
+    assert [container.name for container in made.spec.containers] == ["base"]
+    assert operator.do_xcom_push
+    ended = k8s.V1ContainerStateTerminated(exit_code=0, message='["crashes"]')
+    status = k8s.V1ContainerStatus(
+        name="base", image="", image_id="", ready=False, restart_count=0, state=k8s.V1ContainerState(terminated=ended)
+    )
+    made.status = k8s.V1PodStatus(container_statuses=[status])
+    assert operator._result(made) == ["crashes"]
