@@ -196,8 +196,8 @@ def test_airflow_takes_these_settings(tmp_path: Path) -> None:
         "    print('waits', connection.exec_driver_sql('pragma busy_timeout').scalar())\n"
         "print('asynchronous', settings.create_async_metadata_engine.__module__)"
     )
-    command, environ = [settings.python, "-c", text], embedded.environment(settings)
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    command = [str(settings.python), "-c", text]
+    done = subprocess.run(command, env=embedded.environment(settings), capture_output=True, text=True, check=False)
     assert f"waits {WAIT_SECONDS * 1000}" in done.stdout, done.stderr
     assert "asynchronous airflow_local_settings" in done.stdout
 
