@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,7 +34,7 @@ class Source:
     def __init__(self, server: SocrataServer) -> None:
         self.server, (self.table,) = server, server.tables
 
-    def settings(self, **others: str) -> dict[str, str]:
+    def settings(self, **others: str) -> dict[str, Any]:
         stated = {"source": "socrata", "source_url": self.server.url, "source_retry_seconds": "5"}
         stated |= {"lookback_days": "0", "full_refresh_days": "0", "stale_days": "3650", "max_shrink_ratio": "1"}
         return stated | others
