@@ -10,7 +10,7 @@ import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager, PodPhase
 from collisions_operators.pod import PodStageOperator, StagePodManager
-from kubernetes.client import ApiException
+from kubernetes.client import ApiClient, ApiException
 from kubernetes.client import models as k8s
 
 OVERRIDDEN = {
@@ -63,6 +63,7 @@ class FakeKubernetes:
 
     def __init__(self, *pods: k8s.V1Pod) -> None:
         self.pods, self.selectors = list(pods), list[str]()
+        self.api_client = ApiClient()
 
     def list_namespaced_pod(self, namespace: str, label_selector: str) -> k8s.V1PodList:
         self.selectors.append(label_selector)
