@@ -32,9 +32,10 @@ def remove_old_failed_pods(client: CoreV1Api, namespace: str, now: datetime) -> 
 
 def ended_at(pod: k8s.V1Pod) -> datetime:
     """When a pod's last container ended; when it was made, where none ever ran."""
-    ends = [
+    ends: list[datetime] = [
         container.state.terminated.finished_at
         for container in pod.status.container_statuses or []
         if container.state and container.state.terminated and container.state.terminated.finished_at
     ]
-    return max(ends, default=pod.metadata.creation_timestamp)
+    made: datetime = pod.metadata.creation_timestamp
+    return max(ends, default=made)
