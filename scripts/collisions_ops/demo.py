@@ -28,6 +28,7 @@ from collisions_ops.shell import paste
 from collisions_ops.ui import Ui
 from stages.lake import keys
 
+INTERRUPT_SECONDS = 8  # for a stage to end; shorter than the pause before Airflow's next try of it
 QUERIES = ("ledger", "by_borough", "worst_days")
 STAGE_LINE = re.compile(
     r"^\S+ \[(info|warning|error|critical) *\] (.*\S) +\[airflow\.task\.operators\.collisions_operators\."
@@ -133,9 +134,13 @@ class Demo:
                         if level:
                             errors.append(found[2])
             except BaseException:
-                process.send_signal(signal.SIGINT)  # the stage has some seconds to end
-                process.stdout.read()
-                process.wait()
+                # On SIGINT the operator stops its stage, within 3 s. Airflow would then go on with the task's next try.
+                process.send_signal(signal.SIGINT)
+                try:
+                    process.communicate(timeout=INTERRUPT_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.communicate()
                 embedded.fail_unfinished(self.environ, log)
                 unfinished.unlink()
                 self.console.note("interrupted: the run is marked as failed; what was published is unchanged")

@@ -129,15 +129,16 @@ def test_a_failed_run_names_the_landed_file_to_remove_and_rejected_rows_only_if_
         demo_in(tmp_path, programs, io.StringIO()).run_dag({})
 
 
-def test_an_interrupted_run_is_marked_as_failed(tmp_path: Path, programs: Path) -> None:
-    begun, marked = tmp_path / "begun", tmp_path / "marked"
-    program(programs / "airflow", f"trap 'exit 130' INT; touch '{begun}'; while :; do sleep 0.1; done")
+@pytest.mark.parametrize("on_interrupt", ["exit 130", "echo trying once more"])
+def test_an_interrupted_run_ends_and_is_marked_as_failed(tmp_path: Path, programs: Path, on_interrupt: str) -> None:
+    log, marked = tmp_path / "airflow/demo.log", tmp_path / "marked"
+    program(programs / "airflow", f"trap '{on_interrupt}' INT; echo begun; while :; do sleep 0.1; done")
     program(programs / "python", f"echo \"$@\" >'{marked}'")
     out = io.StringIO()
 
     def person() -> None:
         deadline = time.monotonic() + 30
-        while not begun.exists() and time.monotonic() < deadline:
+        while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
