@@ -56,8 +56,7 @@ def render(cube: numbers.Cube, grid: places.Grid, found: Health) -> bytes:
     import jinja2
     from markupsafe import Markup
 
-    arrays = {name: array for name, array in cube.arrays.items() if array.size} | cells(grid)
-    packed, index = pack(arrays)
+    packed, index = pack(cube.arrays | cells(grid))
     head = {
         "firstYear": cube.first_year,
         "years": cube.years,
