@@ -22,12 +22,16 @@ begins when 1 July has been over for six hours. A run whose interval lies within
 cron expression will do. `start`, `end` or `years` in the configuration of a scheduled or backfilled run win over its
 interval, and it then takes in nothing else. What a manual or backfilled run leaves in landing, the next scheduled run
 takes in. `datasets` limits a run to some of them. `allow_shrink` lets a run publish a warehouse that has lost more rows
-than the settings allow; with `full_refresh` it is built anew from the whole curated layer. A `start` that is not before
+than the settings allow; with `full_refresh` it is built anew from the whole curated layer, after the source's whole
+tables have been fetched, if there is a source. A `start` that is not before
 `end` fails in the first task, before any pod starts: Airflow checks each param alone. "Data interval" in the form
 changes nothing for a manual run: its dates are its params.
 
 **The result.** Each published warehouse updates the asset `collisions_warehouse`, whose event says in `extra` how many
 rows there are by dataset, the newest date, and the run. Schedule a DAG on it to follow: `schedule=[Asset(...)]`.
+
+**Source.** With `COLLISIONS_SOURCE=socrata` in Airflow's environment, `ingest_raw` first fetches the run's dates from
+the city's API; a scheduled run also fetches what has changed elsewhere, and now and then the whole tables.
 
 **Rerun.** Clear the task, or the run: a stage replaces its own month partitions whole, so a rerun leaves the same rows.
 The warehouse is published once every chunk is good: clear the failed ones with what follows them.
@@ -198,7 +202,7 @@ with DAG(
             False,
             type="boolean",
             title="Full refresh",
-            description="Build the warehouse anew from the whole curated layer.",
+            description="Fetch the source's whole tables, if there is a source, and build the warehouse anew from all.",
         ),
         "allow_shrink": Param(
             False,

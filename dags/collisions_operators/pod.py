@@ -88,6 +88,22 @@ def cluster_defaults() -> dict[str, Any]:
     }
 
 
+def source_access() -> dict[str, Any]:
+    """What ingest_raw's pod has beside the defaults while a source is switched on (COLLISIONS_SOURCE of Airflow's own
+    environment): the setting, the way out (k8s/network.yaml), and the Secret `stage-source`, if there is one.
+    """
+    source = os.environ.get("COLLISIONS_SOURCE")
+    if not source:
+        return {}
+    defaults = cluster_defaults()
+    access = k8s.V1SecretEnvSource(name="stage-source", optional=True)  # the app token, a proxy
+    return {
+        "labels": {**defaults["labels"], "source-access": "true"},
+        "env_vars": {**defaults["env_vars"], "COLLISIONS_SOURCE": source},
+        "env_from": [*defaults["env_from"], k8s.V1EnvFromSource(secret_ref=access)],
+    }
+
+
 def has_ended(pod: k8s.V1Pod) -> bool:
     """Whether the pod has ended as a whole, with its final status."""
     return pod.status.phase in PodPhase.terminal_states
@@ -197,7 +213,8 @@ class PodStageOperator(KubernetesPodOperator):
     ui_color = "#dcecf5"
 
     def __init__(self, *, arguments: list[str], chunk: str = "", **kwargs: Any) -> None:
-        super().__init__(arguments=arguments, **{"name": kwargs["task_id"], **cluster_defaults(), **kwargs})
+        own = source_access() if arguments[0] == "ingest_raw" else {}
+        super().__init__(arguments=arguments, **{"name": kwargs["task_id"], **cluster_defaults(), **own, **kwargs})
         self.chunk = chunk
         if self.execution_timeout and not self.active_deadline_seconds:
             # Should the whole of Airflow be gone: a little after Airflow's own timeout the pod ends by itself.

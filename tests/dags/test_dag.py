@@ -93,6 +93,23 @@ def test_the_runtime_decides_the_operator_and_nothing_else(dag, monkeypatch):
         assert (pod.retries, pod.execution_timeout) == (task.retries, task.execution_timeout)
 
 
+def test_only_ingest_raw_gets_out_and_only_while_a_source_is_on(dag, monkeypatch):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.delenv("COLLISIONS_RUNTIME")
+    monkeypatch.setenv("COLLISIONS_STAGE_IMAGE", "collisions-stages:test")
+    chunk = {"chunk": "crashes:2024-07..2024-07"}
+    for source, out in (("", []), ("socrata", ["ingest_raw"])):
+        monkeypatch.setenv("COLLISIONS_SOURCE", source)
+        tasks = DagBag(Path(dag.fileloc).parent).dags["collisions_pipeline"].topological_sort()
+        pods = {task.task_id: task.unmap(chunk) if task.is_mapped else task for task in tasks}
+        assert [name for name, pod in pods.items() if "source-access" in pod.labels] == out
+        assert [name for name, pod in pods.items() if "stage-source" in str(pod.env_from)] == out
+        assert [name for name, pod in pods.items() if "COLLISIONS_SOURCE" in str(pod.env_vars)] == out
+        assert all(pod.labels["lake-access"] == "true" for pod in pods.values())
+        assert all("COLLISIONS_RESULT" in str(pod.env_vars) for pod in pods.values())
+
+
 def test_an_unknown_runtime_is_an_error_that_names_the_setting(dag, monkeypatch):
     from airflow.dag_processing.dagbag import DagBag
 
