@@ -39,7 +39,7 @@ def test_dates_are_landed_and_asked_for_once(server: SocrataServer, tmp_path: Pa
 def test_a_dry_run_prints_requests_and_counts_and_lands_nothing(
     server: SocrataServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fetch(server, tmp_path / "lake", *WEEK, "--dry-run") == 0
+    assert fetch(server, tmp_path / "lake", *WEEK, "--dataset", "crashes", "--dry-run") == 0
     said = capsys.readouterr().err
     assert "would fetch [2024-02-26, 2024-03-11): 5 rows in 1 requests, the first being GET http://127.0.0.1" in said
     assert {kind for kind, _ in server.requests} == {"probe", "count"}
@@ -47,7 +47,7 @@ def test_a_dry_run_prints_requests_and_counts_and_lands_nothing(
 
 
 def test_the_whole_table_comes_by_the_export(server: SocrataServer, tmp_path: Path) -> None:
-    assert fetch(server, tmp_path / "lake", "--all") == 0
+    assert fetch(server, tmp_path / "lake", "--all", "--dataset", "crashes") == 0
     assert [file.name[:17] for file in tmp_path.glob("lake/landing/crashes/*.csv")] == ["crashes_all_asof_"]
 
 
