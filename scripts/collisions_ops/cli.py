@@ -256,21 +256,27 @@ def demo(
         list[Path] | None, typer.Argument(metavar="[FILE.csv ...]", help="published CSV files, .csv or .csv.gz")
     ] = None,
     ui: Annotated[bool, typer.Option("--ui", help="then keep Airflow's UI on 127.0.0.1 until Ctrl-C")] = False,
+    source: Annotated[
+        bool, typer.Option("--source", help="fetch from a local server that behaves like the city's API")
+    ] = False,
     allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help=ALLOW_SHRINK)] = False,
 ) -> int:
     """The whole pipeline on this machine, through Airflow: no Docker, no cluster, no server.
 
-    scripts/demo [--ui] [--allow-shrink] [FILE.csv ...]
+    scripts/demo [--ui] [--source] [--allow-shrink] [FILE.csv ...]
 
     Without files: a generated sample, shaped like the published files with their defects (lake: .collisions/lake). With
     files: those, as published (lake: .collisions/lake-files; what earlier calls landed there stays). A file's
-    modification time is kept: it is the extraction time, which decides which version of a record wins.
+    modification time is kept: it is the extraction time, which decides which version of a record wins. With --source:
+    nothing is landed but what is fetched from a local server (lake: .collisions/lake-source); with
+    COLLISIONS_SOURCE=socrata, from the city itself, its whole tables at first (lake: .collisions/lake-city).
 
     Another port for the UI: UI_PORT=8081 scripts/demo --ui. The exit code is the run's.
     """
     from collisions_ops import demo as command
 
-    return command.demo(ops(context).settings, ops(context).console, files or [], ui=ui, allow_shrink=allow_shrink)
+    settings, console = ops(context).settings, ops(context).console
+    return command.demo(settings, console, files or [], ui=ui, source=source, allow_shrink=allow_shrink)
 
 
 @app.command()

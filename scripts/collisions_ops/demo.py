@@ -12,13 +12,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from collisions_ops import embedded, query
+from collisions_ops import embedded, query, source_server
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import port_open
@@ -78,13 +78,16 @@ class Demo:
             raise OpsError(f"could not generate the sample; see {log}")
 
     def run(self, files: Sequence[Path], *, allow_shrink: bool) -> OpsError | None:
-        """Land the files or the sample, run the DAG over them, show answers; returns why the DAG's run failed."""
+        """Land the files, or the sample unless there is a source to fetch from; run the DAG over all, show answers.
+
+        Returns why the DAG's run failed.
+        """
         self.step("Airflow's metadata and the landing files")
         with ThreadPoolExecutor(max_workers=1) as background:
             migration = background.submit(embedded.migrate, self.settings, self.environ)
             if files:
                 self.land(files)
-            else:
+            elif not self.environ.get("COLLISIONS_SOURCE"):
                 self.make_sample()
             for file in sorted((self.lake / "landing").glob("*/*")):
                 if keys.is_csv(file.name):
@@ -206,27 +209,41 @@ def interrupt(number: int, _frame: object) -> NoReturn:
 
 
 def demo(
-    settings: Settings, console: Console, files: Sequence[Path], *, ui: bool = False, allow_shrink: bool = False
+    settings: Settings,
+    console: Console,
+    files: Sequence[Path],
+    *,
+    ui: bool = False,
+    source: bool = False,
+    allow_shrink: bool = False,
 ) -> int:
-    """Land the sample or the files, run the DAG, show answers, perhaps serve the UI."""
+    """Land the sample or the files, or fetch from a local `source`; run the DAG, show answers, perhaps serve the UI."""
     check_files(files)
+    if source and files:
+        raise OpsError("--source serves a sample of its own: leave out the files, or serve them by python -m socrata")
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, interrupt)
-    lake = settings.state / ("lake-files" if files else "lake")
+    city = bool(settings.environ.get("COLLISIONS_SOURCE"))
+    lake = settings.state / ("lake-files" if files else "lake-source" if source else "lake-city" if city else "lake")
     environ = embedded.environment(settings, str(lake), ui=ui)
     port = embedded.port(settings)
     if ui and port_open(port):
         raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: UI_PORT=8081 scripts/demo --ui")
     embedded.make_folders(settings)
-    this = Demo(settings, console, environ, lake, float(settings.environ.get("DEMO_BEGAN") or time.time()))
-    with alone(settings.state):
-        settings.last_lake.write_text(str(lake))
-        failed = this.run(files, allow_shrink=allow_shrink)
-    if failed and not ui:
-        raise failed
-    if failed:
-        console.error(str(failed))
-    if ui:
-        Ui(console, environ, settings.airflow_home, f"http://127.0.0.1:{port}", example_days(lake)).serve(this.step)
+    began = float(settings.environ.get("DEMO_BEGAN") or time.time())
+    with ExitStack() as meanwhile:
+        if source:
+            environ |= meanwhile.enter_context(source_server.serving(settings))
+            console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in the stead of the city's API")
+        this = Demo(settings, console, environ, lake, began)
+        with alone(settings.state):
+            settings.last_lake.write_text(str(lake))
+            failed = this.run(files, allow_shrink=allow_shrink)
+        if failed and not ui:
+            raise failed
+        if failed:
+            console.error(str(failed))
+        if ui:
+            Ui(console, environ, settings.airflow_home, f"http://127.0.0.1:{port}", example_days(lake)).serve(this.step)
     return 1 if failed else 0

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from collisions_ops.sample import main as sample
 from warehouse import contents
@@ -63,11 +64,12 @@ def test_help_and_wrong_arguments_make_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "a.csv").touch()
-    assert "scripts/demo [--ui] [--allow-shrink] [FILE.csv ...]" in demo(tmp_path, "--help").stdout
+    assert "scripts/demo [--ui] [--source] [--allow-shrink] [FILE.csv ...]" in demo(tmp_path, "--help").stdout
     for arguments, message in (
         (["missing.csv"], "no such file, or not readable: missing.csv"),
         (["notes.txt"], "not a .csv or .csv.gz file: notes.txt"),
         (["a.csv", "b/a.csv"], "two files of the same name would land as one: a.csv"),
+        (["--source", "a.csv"], "--source serves a sample of its own"),
         (["--fast"], "No such option: --fast; see scripts/demo --help"),
     ):
         done = demo(tmp_path, *arguments)
@@ -110,6 +112,21 @@ def in_terminal(state: Path, *arguments: str, **more: str) -> Iterator[tuple[int
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)  # which ends Airflow's processes as well
+
+
+@pytest.mark.slow
+def test_a_source_is_fetched_from_and_what_fails_once_is_tried_again(tmp_path: Path) -> None:
+    done = demo(tmp_path, "--source")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"http://127\.0\.0\.1:\d+: .*; trying again in", done.stdout)) == 2
+    landed = [file.name[:-20] for file in sorted((tmp_path / "lake-source" / "landing").glob("*/*"))]
+    assert landed == ["crashes_all_asof_", "persons_all_asof_", "vehicles_all_asof_"]
+    with contextlib.closing(duckdb.connect(tmp_path / "lake-source/warehouse/collisions.duckdb", read_only=True)) as it:
+        assert it.sql("select count(*) from fct_collisions").fetchall() == [(6000,)]
+    address = re.search(r"the source: http://127\.0\.0\.1:(\d+)", done.stdout)
+    assert address
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(address[1]))) != 0
 
 
 @pytest.mark.slow

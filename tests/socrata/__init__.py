@@ -1,4 +1,5 @@
 """A server that behaves like the city's API, and misbehaves on order: for tests, and to see fetching at work offline.
 
-`python -m socrata --port 8070 crashes=FILE.csv` serves files (from tests/, with the repository on PYTHONPATH).
+`PYTHONPATH=.:scripts:tests .venv/bin/python -m socrata [FILE.csv …]`, at the repository's root, serves files or a
+generated sample; `scripts/demo --source` runs the pipeline against it.
 """
