@@ -171,7 +171,8 @@ def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
     try:
         moment = datetime.fromisoformat(extracted) if extracted else info.last_modified
         first, end = metadata.get("covers-start"), metadata.get("covers-end")
-        for day in filter(None, (first, end)):
+        newest = metadata.get("source-newest", "")[:10] or None
+        for day in filter(None, (first, end, newest)):
             date.fromisoformat(day)
     except ValueError as error:
         raise SourceError(info.key, None, f"its metadata is malformed ({error})") from None
@@ -189,7 +190,8 @@ def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
             " other version; fix its modification time (touch), its extracted-at metadata, or this machine's clock",
         )
     modified = info.last_modified.isoformat()
-    return Source(name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
+    described = (name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
+    return Source(*described, source_newest=newest)
 
 
 def run(this: Run, datasets: Sequence[Dataset]) -> list[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from collisions_ops.airflow_api import Airflow, name_of
 from collisions_ops.backfill import how_to_free
 from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
+from collisions_ops.errors import OpsError
 from collisions_ops.settings import CONTEXT, DAG
+from stages.lake.sources import Source, newest_fetched
 
 STAGES_NAMESPACE = ("--namespace", "collisions")
 FAILED_PODS = ("pods", "--selector", "app=stage", "--field-selector", "status.phase=Failed")
@@ -35,11 +37,12 @@ VOLUMES = (  # what grows
 
 
 def status(cluster: Cluster, console: Console) -> None:
-    """Print pods, volumes, runs, runs that are stuck, and the failed pods that are kept."""
+    """Print pods, volumes, sources, runs, runs that are stuck, and the failed pods that are kept."""
     names = show_pods(cluster, console)
     for volume in VOLUMES:
         if volume.pod in names:
             show_volume(cluster, console, volume)
+    show_sources(cluster, console)
     airflow = Airflow.on(cluster)
     dag = airflow.get("")
     switch = "PAUSED" if dag["is_paused"] else "on"
@@ -104,6 +107,39 @@ def percent_used(text: str) -> int | None:
     lines = text.splitlines()
     words = lines[1].split() if len(lines) == 2 else []
     return int(words[4].removesuffix("%")) if len(words) >= 6 and words[4].removesuffix("%").isdigit() else None
+
+
+def show_sources(cluster: Cluster, console: Console) -> None:
+    """Print how new the datasets are that were fetched from a source; nothing about files that were landed by hand."""
+    from stages import datasets
+    from stages.errors import StageError
+    from stages.lake.sources import load_sources
+    from stages.lake.store import open_store
+    from stages.settings import Settings
+
+    try:
+        settings = Settings.from_environment(cluster.lake_environment())
+        store = open_store(settings)
+        recorded = {name: load_sources(store, name)[0].values() for name in datasets.names()}
+    except (OpsError, StageError) as error:
+        console.print(f"how new the sources are, is unknown: {error}", style="yellow")
+        return
+    for name, sources in recorded.items():
+        if fetched := newest_fetched(sources):
+            line, is_stale = how_new(fetched, datetime.now(UTC), settings.stale_days)
+            console.print(f"{name:11} {line}", style="yellow" if is_stale else None)
+
+
+def how_new(fetched: Source, now: datetime, stale_days: int) -> tuple[str, bool]:
+    """When a file was fetched and how old the source's newest record is, in words, and whether that is too old."""
+    newest = date.fromisoformat(fetched.source_newest or "")
+    days = (now.date() - newest).days
+    is_stale = days > stale_days
+    said = f": it has stood still for over {stale_days} days" if is_stale else ""
+    return (
+        f"fetched {fetched.extracted_at[:16]}Z; the source's newest record: {newest}, {days} days ago{said}",
+        is_stale,
+    )
 
 
 def show_stuck(airflow: Airflow, console: Console, now: datetime) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from stages.errors import PreconditionFailed
@@ -23,7 +24,8 @@ class Source:
 
     `months` counts its rows by month; `written` has the ETag of each of its raw partitions. `pending` has, for
     each month whose rows have not yet been carried to the warehouse, the run that last changed them in the raw layer.
-    A file that is no longer landed has `removed_at`.
+    A file that is no longer landed has `removed_at`; one that was fetched has `source_newest`, the newest date that the
+    whole source had then.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Source:
     written: dict[str, str] = field(default_factory=dict)
     pending: dict[str, str] = field(default_factory=dict)
     removed_at: str | None = None
+    source_newest: str | None = None
 
     @property
     def left_in_landing(self) -> dict[str, int]:
@@ -76,6 +79,12 @@ class Source:
         """Whether it still describes the landed file."""
         landed = (info.key, info.etag, info.last_modified.isoformat())
         return (self.key, *self.content) == landed and self.removed_at is None
+
+
+def newest_fetched(sources: Iterable[Source]) -> Source | None:
+    """The landed file that was fetched last and says how new its source was; None where none does."""
+    fetched = [source for source in sources if source.source_newest and not source.removed_at]
+    return max(fetched, key=lambda source: datetime.fromisoformat(source.extracted_at), default=None)
 
 
 def carries(manifest: Mapping[str, Any] | None, month: str) -> bool:

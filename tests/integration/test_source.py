@@ -105,6 +105,13 @@ def test_a_run_fetches_its_dates_and_lands_what_covers_them(lake: Lake, source: 
     assert source.asked() == ["probe", "count", "count", "page", "count"]
 
 
+def test_the_warehouse_says_how_new_the_source_was(folder_lake: Lake, source: Source) -> None:
+    folder_lake.land(crashes_csv(rows(1, 200)), "by_hand.csv", datetime(2024, 4, 1, tzinfo=UTC))
+    run(folder_lake, source, *DAY)
+    found = folder_lake.ask("select file like '%by_hand.csv', source_newest from meta_sources order by 1")
+    assert found == [(False, date(2024, 3, 6)), (True, None)]
+
+
 def test_without_the_setting_nothing_is_asked(folder_lake: Lake, source: Source) -> None:
     folder_lake.land(crashes_csv(rows(1)), "a.csv")
     folder_lake.run(*DAY)

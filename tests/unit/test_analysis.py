@@ -279,21 +279,22 @@ def test_freshness_has_the_newest_file_month_and_collision(built: Build) -> None
     warehouse = built([{}])
     now = datetime.now(UTC).replace(tzinfo=None)
     warehouse.execute("insert into meta_contents values ('things', 'a', '2024-02', 3), ('things', 'b', '2024-03', 4)")
-    for file, days, removed in (("a.csv", 9, None), ("b.csv", 2, None), ("gone.csv", 1, now)):
+    fetched = [("c.csv", 12, "2024-03-01", None), ("a.csv", 9, "2024-03-04", None)]
+    for file, days, source_newest, removed in (*fetched, ("b.csv", 2, None, None), ("gone.csv", 1, "2024-03-09", now)):
         warehouse.execute(
-            "insert into meta_sources by name"
-            " select 'things' as dataset, ? as file, ?::timestamp as extracted_at, ?::timestamp as removed_at",
-            [file, now - timedelta(days=days), removed],
+            "insert into meta_sources by name select 'things' as dataset, ? as file, ?::timestamp as extracted_at,"
+            " ?::date as source_newest, ?::timestamp as removed_at",
+            [file, now - timedelta(days=days), source_newest, removed],
         )
     warehouse.execute(
         "insert into meta_stages by name select 'model_analytics' as stage, ?::timestamp as started_at",
         [now - timedelta(hours=30)],
     )
-    ((dataset, month, rows, file, _, days_old, newest, _, hours),) = warehouse.sql(
+    ((dataset, month, rows, file, _, days_old, source, newest, _, hours),) = warehouse.sql(
         ready_queries()["freshness"].sql
     ).fetchall()
     assert (dataset, month, rows, file, newest) == ("things", "2024-03", 7, "b.csv", DAY)
-    assert (days_old, hours in {30, 31}) == (2, True)
+    assert (days_old, source, hours in {30, 31}) == (2, date(2024, 3, 4), True)
 
 
 # --- freshness and volume -------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ from collisions_ops.shell import Shell
 from collisions_ops.wait import until
 from s3_server import free_ports
 
+from stages.lake.sources import Source, newest_fetched
+
 
 @pytest.fixture
 def console() -> tuple[Console, io.StringIO]:
@@ -310,3 +312,29 @@ def test_status_names_the_runs_that_are_queued_for_too_long(console: tuple[Conso
 )
 def test_how_full_a_volume_is_comes_from_df(text: str, percent: int | None) -> None:
     assert status.percent_used(text) == percent
+
+
+# --- how new the sources are ------------------------------------------------------------------------
+
+
+def fetched(day: int, newest: str | None, removed: str | None = None) -> Source:
+    """A file landed on a day of July 2024."""
+    stated = ("a", "landing/a.csv", "etag", 1, "", f"2024-07-{day:02}T10:00:00+00:00", None, None, "1")
+    return Source(*stated, source_newest=newest, removed_at=removed)
+
+
+def test_the_last_fetched_file_says_how_new_its_source_is() -> None:
+    by_hand, gone = fetched(9, None), fetched(8, "2024-07-08", removed="2024-07-09T10:00:00+00:00")
+    first, last = fetched(1, "2024-06-30"), fetched(7, "2024-07-02")
+    assert newest_fetched([by_hand, first, last, gone]) is last
+    assert newest_fetched([by_hand, gone]) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "said", "is_stale"), [(16, "14 days ago", False), (17, "stood still for over 14", True)]
+)
+def test_status_says_when_a_source_has_stood_still(now: int, said: str, is_stale: bool) -> None:
+    line, found = status.how_new(fetched(7, "2024-07-02"), datetime(2024, 7, now, 1, tzinfo=UTC), 14)
+    assert found is is_stale
+    assert said in line
+    assert line.startswith("fetched 2024-07-07T10:00Z")

@@ -1,4 +1,4 @@
--- Is the data fresh: when the warehouse was published, the newest collision, each dataset's newest file. Times are UTC.
+-- Is the data fresh: when the warehouse was published, the newest collision, each dataset's newest file, how new its source was when last fetched. Times are UTC.
 with published as (
     select
         max(started_at) as last_published,
@@ -7,7 +7,11 @@ with published as (
     where stage = 'model_analytics'
 ),
 files as (
-    select dataset, arg_max(file, extracted_at) as newest_file, max(extracted_at) as extracted_at
+    select
+        dataset,
+        arg_max(file, extracted_at) as newest_file,
+        max(extracted_at) as extracted_at,
+        arg_max(source_newest, extracted_at) as source_newest
     from meta_sources
     where removed_at is null
     group by dataset
@@ -25,7 +29,7 @@ collisions as (
 select
     dataset, newest_month, rows, newest_file, extracted_at,
     date_diff('day', extracted_at, current_timestamp at time zone 'UTC') as file_days_old,
-    newest_collision, last_published, hours_ago
+    source_newest, newest_collision, last_published, hours_ago
 from published, collisions, files
 left join months using (dataset)
 order by dataset;

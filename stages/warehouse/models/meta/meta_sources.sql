@@ -11,6 +11,7 @@ create table meta_sources (
     unfinished bigint, -- rows of months whose last change no finished run has carried here yet
     in_warehouse bigint, -- rows that the warehouse holds; the others are superseded by newer versions
     extracted_at timestamp, -- its extraction time, which is the version of its records
+    source_newest date, -- newest date that its whole source had when it was fetched; NULL: it was landed by hand
     removed_at timestamp, -- when a run found that it is no longer in landing; NULL: it still is
     first_month varchar, -- first month of its rows, YYYY-MM
     last_month varchar, -- last month of its rows, YYYY-MM
