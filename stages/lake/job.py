@@ -190,6 +190,13 @@ class Job:
         # Without a chunk there was nothing to do: nothing of it is landed.
         return merged(done)[0] if done else planned | {"stage": stage, "outputs": []}
 
+    def finished(self, stage: str) -> bool:
+        """Whether every chunk of another stage of this run has finished."""
+        planned = read_manifest(self.store, self.run.run_id, STAGES[0], self.dataset)
+        return planned is not None and all(
+            self.store.head(keys.manifest(self.run.run_id, stage, self.dataset, span)) for span in planned["chunks"]
+        )
+
     def _unfinished(self, stage: str, span: str = "") -> ContractError:
         key = keys.manifest(self.run.run_id, stage, self.dataset, span)
         return ContractError(

@@ -1,7 +1,7 @@
 """How much of what is landed may go wrong before a run fails.
 
-A limit holds for a landed file, whatever chunks its rows are in: a chunk judges the files that it sees whole, and the
-stage that sees every chunk judges the others, before anything is published.
+A limit holds for a landed file, whatever chunks its rows are in: a chunk judges the files that it sees whole. The next
+stage judges the others before it writes anything, once every chunk has finished.
 """
 
 from __future__ import annotations
