@@ -153,6 +153,7 @@ class Making:
         """Check the tables, record this run and what the file is built from, and write all into the one file."""
         ledgers = {dataset: ledger_of(warehouse, dataset) for dataset in self.jobs}
         for dataset, job in self.jobs.items():
+            ledgers[dataset].check(job.what)  # here, for what fails by months is built whole
             job.rules.clear()
             if ledgers[dataset].superseded:
                 job.rules["superseded_in_another_month"] = ledgers[dataset].superseded

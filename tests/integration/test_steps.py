@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import duckdb
 import pytest
 from lake import PUBLISHED, Lake, crashes_csv, rows
 
+from stages.datasets import registry
 from stages.lake.store.folder import FolderStore
 
 MONTHS = [(year, month) for year in (2021, 2022) for month in range(1, 13)]
@@ -171,3 +173,49 @@ def test_a_warehouse_that_another_program_has_written_to_is_built_whole(folder_l
         warehouse.execute("delete from fct_collisions where collision_id = 2")
     assert WHOLE in folder_lake.run(*TAKE_IN, "--run-id=b")
     assert folder_lake.contents() == before
+
+
+def record(dataset: str, number: int, day: str) -> str:
+    """A file with one record that states its key and day only."""
+    header = next(list(it.forms["portal"]) for it in registry() if it.name == dataset)
+    values = {"UNIQUE_ID": str(number), "CRASH_DATE": day}
+    return "\n".join([",".join(header), ",".join(values.get(name, "") for name in header), ""])
+
+
+def trust(lake: Lake, run: str) -> None:
+    """Make the published file, as it is now, the one that a run recorded."""
+    info = lake.store.head(PUBLISHED)
+    assert info is not None
+    for manifest in lake.store.list(f"_runs/{run}/model_analytics/"):
+        recorded = json.loads(lake.store.read(manifest.key))
+        for output in recorded["outputs"]:
+            output["etag"] = info.etag
+        lake.store.put(manifest.key, json.dumps(recorded).encode())
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("delete from kept.records_collisions where collision_id = 2", "24 rows in, but 25 accounted for"),
+        ("delete from fct_vehicles where unique_id = 2", "row count = curated - superseded"),
+        ("delete from fct_persons where unique_id = 2", "row count = curated - superseded"),
+    ],
+)
+def test_rows_that_do_not_add_up_by_months_are_not_published(folder_lake: Lake, fault: str, reason: str) -> None:
+    """As if an earlier build by months had lost a row."""
+    for number, (year, month) in enumerate(MONTHS, 1):
+        day = f"{month:02}/05/{year}"
+        folder_lake.land(crashes_csv(rows(1, number, CRASH_DATE=day)), f"{number}.csv", EXTRACTED)
+        for dataset in ("vehicles", "persons"):
+            folder_lake.land(record(dataset, number, day), f"{number}.csv", EXTRACTED, dataset=dataset)
+    folder_lake.run(*TAKE_IN, "--run-id=a")
+    before = folder_lake.contents()
+    with duckdb.connect(str(Path(folder_lake.environment["COLLISIONS_LAKE"], PUBLISHED))) as warehouse:
+        warehouse.execute(fault)
+    trust(folder_lake, "a")
+    folder_lake.land(crashes_csv(rows(1, 100, CRASH_DATE="12/05/2022")), "new.csv", EXTRACTED)
+    log = folder_lake.run(*TAKE_IN, "--run-id=b")
+    assert "WARNING: model_analytics: building the whole warehouse" in log
+    assert reason in log
+    after = folder_lake.contents()
+    assert {name for name in after if after[name] != before[name]} == {"fct_collisions", "fct_collision_vehicles"}
