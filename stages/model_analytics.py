@@ -68,6 +68,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
         with undisturbed(jobs):
             # what no finished run has published may have been written to by some other program
             ledgers, failures = making.make(published if rows_before else None, full_refresh=this.full_refresh)
+            newest = [day for dataset in datasets if (day := newest_date(store, dataset))]
         report(store, failures)
         built = making.built
         if published and not this.allow_shrink:
@@ -84,7 +85,6 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
     publish_report(store, page)
     if forgotten := forget_runs(store, this.settings.keep_runs_days, datetime.now(UTC)):
         log.info("%s: removed %d records of runs older than %d days", STAGE, forgotten, this.settings.keep_runs_days)
-    newest = [day for dataset in datasets if (day := newest_date(store, dataset))]
     rows = {dataset.name: ledgers[dataset].rows_out for dataset in datasets}
     return {"run": this.run_id, "rows": rows, "newest_date": max(newest, default=None)}
 
