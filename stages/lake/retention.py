@@ -20,7 +20,10 @@ def forget_runs(store: ObjectStore, days: int, now: datetime) -> int:
         run = info.key.removeprefix(keys.RUNS).partition("/")[0]
         newest[run] = max(newest.get(run, info.last_modified), info.last_modified)
     old = {run for run, last in newest.items() if last < now - timedelta(days=days)}
-    forgotten = [info.key for info in found if info.key.removeprefix(keys.RUNS).partition("/")[0] in old]
-    for key in forgotten:
-        store.delete(key)
-    return len(forgotten)
+    forgotten = [info for info in found if info.key.removeprefix(keys.RUNS).partition("/")[0] in old]
+    count = 0
+    for info in forgotten:
+        if store.head(info.key) == info:  # else the run was cleared meanwhile, and is at work again
+            store.delete(info.key)
+            count += 1
+    return count

@@ -6,6 +6,8 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from lake import WatchedStore
+
 from stages.lake.retention import forget_runs
 from stages.lake.store.folder import FolderStore
 
@@ -14,6 +16,7 @@ NOW = datetime(2033, 5, 18, tzinfo=UTC)
 
 def put(store: FolderStore, root: Path, key: str, days_ago: float) -> None:
     """An object that was written some days ago."""
+    store.delete(key)
     store.put(key, b"{}")
     moment = (NOW - timedelta(days=days_ago)).timestamp()
     os.utime(root / key, (moment, moment))
@@ -32,6 +35,17 @@ def test_a_run_is_forgotten_whole_once_its_last_stage_is_old(tmp_path: Path) -> 
         "_runs/cleared/model_analytics/crashes.json",
         "curated/collisions/crash_month=2012-07/data.parquet",
     ]
+
+
+def test_a_run_that_is_cleared_meanwhile_keeps_what_it_has_recorded_since(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    put(store, tmp_path, "_runs/cleared/ingest_raw/crashes.json", 95)
+    put(store, tmp_path, "_runs/cleared/transform_clean/crashes.json", 95)
+    watched = WatchedStore(
+        store, "list", "_runs/", lambda: put(store, tmp_path, "_runs/cleared/ingest_raw/crashes.json", 0), after=True
+    )
+    assert forget_runs(watched, 90, NOW) == 1
+    assert [info.key for info in store.list("")] == ["_runs/cleared/ingest_raw/crashes.json"]
 
 
 def test_with_nothing_old_nothing_is_deleted(tmp_path: Path) -> None:
