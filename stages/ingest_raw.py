@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from stages.datasets.dataset import Dataset
 from stages.datasets.values import DATE_FORMS, is_null_word
-from stages.errors import DataError, SourceError
+from stages.errors import DataError, ObjectMissing, SourceError
 from stages.lake import keys
 from stages.lake.chunks import plan, text
 from stages.lake.job import Job, Output, Run
@@ -35,7 +35,7 @@ from stages.lake.parquet import grouped, to_parquet
 from stages.lake.raw_layer import RawLayer
 from stages.lake.scope import month_code, month_name, spans
 from stages.lake.sources import Source, load_sources, save_sources
-from stages.lake.store import ObjectInfo
+from stages.lake.store import ObjectInfo, ObjectStore
 from stages.lake.tally import EXAMPLES, ROW
 from stages.landing.content import opened
 from stages.landing.csv_file import BLOCK_BYTES, REJECTS, Block, Reject, Rows, read_blocks, read_rows
@@ -289,7 +289,7 @@ def removed_sources(raw: RawLayer, sources: dict[str, Source]) -> dict[str, Sour
         source = replace(source, pending=dict(source.pending))
         if source.removed_at is None:
             held = [source.part(job.dataset, month) for month in raw.before[name]]
-            rows = sum(pq.read_metadata(io.BytesIO(job.store.read(key))).num_rows for key in held)
+            rows = sum(rows_in(job.store, key) for key in held)
             log.warning(
                 "%s: is no longer in landing: this run removes its %s rows in %d months%s",
                 *(source.key, f"{rows:,}", len(held), f", {spans(raw.before[name])}" if held else ""),
@@ -298,6 +298,14 @@ def removed_sources(raw: RawLayer, sources: dict[str, Source]) -> dict[str, Sour
             source = replace(source, removed_at=job.started_at.isoformat(), written={}, quarantined={})
         removed[name] = source
     return removed
+
+
+def rows_in(store: ObjectStore, key: str) -> int:
+    """The rows of a partition; none where another run has removed it meanwhile."""
+    try:
+        return int(pq.read_metadata(io.BytesIO(store.read(key))).num_rows)
+    except ObjectMissing:
+        return 0
 
 
 def read_what_is_missing(

@@ -176,9 +176,18 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
 
 
 def read_manifests(store: ObjectStore) -> list[dict[str, Any]]:
-    """Every stage's manifest of every run, chunks taken together."""
+    """Every stage's manifest of every run, chunks taken together; without those that another run, which begins a stage
+    again, takes back meanwhile.
+    """
+
+    def content(key: str) -> bytes | None:
+        try:
+            return store.read(key)
+        except ObjectMissing:
+            return None
+
     found = [info.key for info in store.list(keys.RUNS) if info.key.endswith(".json")]
-    return merged(json.loads(content) for content in parallel(store.read, found))
+    return merged(json.loads(read) for read in parallel(content, found) if read is not None)
 
 
 @contextmanager

@@ -337,6 +337,33 @@ def test_a_file_that_another_run_ingests_meanwhile_stays(lake: Lake) -> None:
     assert lake.one("select count(*) from meta_sources where file like '%meanwhile.csv'") == 1
 
 
+def test_a_run_that_is_begun_again_meanwhile_does_not_stop_the_publication_of_another(folder_lake: Lake) -> None:
+    """It takes its old records back, which the other has listed and not yet read."""
+    land(folder_lake, OLD)
+    folder_lake.run("--run-id=one")
+    folder_lake.run("--run-id=two", stages=STAGES[:3])
+    store = WatchedStore(folder_lake.store, "list", "_runs/", lambda: folder_lake.wipe("_runs/one/"), after=True)
+    done = folder_lake.stage("model_analytics", "--run-id=two", store=store)
+    assert done.code == 0, done.log
+    assert folder_lake.ask("select distinct run_id from meta_stages") == [("two",)]
+
+
+def test_two_runs_may_remove_the_rows_of_the_same_file(folder_lake: Lake) -> None:
+    land(folder_lake, OLD)
+    folder_lake.run("--run-id=one")
+    name = OLD[0][1]
+    folder_lake.wipe(f"landing/crashes/{name}")
+    held = [
+        key for key in folder_lake.objects() if key.startswith("raw/") and key.endswith(f"/{Path(name).stem}.parquet")
+    ]
+    assert held
+    other = WatchedStore(folder_lake.store, "list", "raw/", lambda: folder_lake.wipe(*held), after=True)
+    done = folder_lake.stage("ingest_raw", "--run-id=two", store=other)
+    assert done.code == 0, done.log
+    folder_lake.run("--run-id=two", "--allow-shrink", stages=STAGES[1:])
+    assert folder_lake.one(f"select in_warehouse from meta_sources where file like '%/{name}'") == 0
+
+
 def test_a_newer_file_that_another_run_has_read_is_not_taken_for_the_older(lake: Lake) -> None:
     """The first has read the older content of a file that was landed again: it must run again."""
     lake.land(crashes_csv(rows(3, CRASH_DATE="02/11/2024")), "a.csv")
