@@ -25,6 +25,7 @@ from stages.errors import ContractError, ObjectMissing, StageError, TransientErr
 from stages.lake import keys
 from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
+from stages.lake.limits import check_spread
 from stages.lake.manifests import merged
 from stages.lake.parquet import to_parquet
 from stages.lake.retention import forget_runs
@@ -54,6 +55,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
         if f"{dataset.name}.json" in worked_on or not worked_on:
             job.follow("transform_curated")
             job.require("curated", [table.name for table in dataset.tables])
+            check_spread(this, "transform_clean", dataset.name, dataset.blanks, dataset.meanings)
     listed = {dataset: list_curated(store, dataset) for dataset in datasets}
     if not any(objects for tables in listed.values() for objects in tables.values()):
         log.warning("%s: the curated layer is empty: no run has had rows in its scope; nothing to publish", STAGE)

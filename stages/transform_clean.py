@@ -19,10 +19,12 @@ import pyarrow.compute as pc
 
 from stages.datasets.dataset import Column, Dataset, Rule
 from stages.datasets.values import NULL_SPELLINGS, null_words
+from stages.errors import DataError
 from stages.lake import keys
 from stages.lake.frames import distinct, is_dictionary, mask, over_values, sources
 from stages.lake.job import Job, Run
 from stages.lake.ledger import Ledger
+from stages.lake.limits import check_spread
 from stages.lake.parquet import read_parquet
 from stages.lake.partitions import Layer, Transformed, run_partitioned
 from stages.lake.sources import PROVENANCE, Source, load_sources
@@ -159,7 +161,10 @@ def run(this: Run, datasets: Sequence[Dataset]) -> None:
 
 
 def clean_dataset(job: Job, dataset: Dataset) -> None:
-    """Make one dataset's clean partitions of the months in scope."""
+    """Make one dataset's clean partitions of the months in scope.
+
+    The last chunk to finish judges the files that are spread over several, before the next stage carries them on.
+    """
     job.follow("ingest_raw")
     job.claim("clean", dataset.name)
     inputs = job.require("raw", [dataset.name])
@@ -177,6 +182,12 @@ def clean_dataset(job: Job, dataset: Dataset) -> None:
 
     writes = Layer("clean", {dataset.name: dataset.schema}, dataset.made_by, dataset.unrepeated, dataset.blanks)
     run_partitioned(job, inputs, read, transform, writes)
+    if job.partial and job.finished(job.stage):
+        try:
+            check_spread(job.run, job.stage, dataset.name, dataset.blanks, dataset.meanings)
+        except DataError:
+            job.store.delete(job.manifest_key)
+            raise
 
 
 def raw_columns(dataset: Dataset) -> tuple[set[str], set[str]]:

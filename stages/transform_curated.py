@@ -10,7 +10,6 @@ import pyarrow as pa
 from stages.datasets.dataset import Dataset
 from stages.lake.job import Job, Run
 from stages.lake.ledger import Ledger
-from stages.lake.limits import check_spread
 from stages.lake.parquet import read_parquet
 from stages.lake.partitions import Layer, Transformed, run_partitioned
 from stages.lake.store import ObjectInfo
@@ -28,10 +27,6 @@ def curate_dataset(job: Job, dataset: Dataset) -> None:
     job.follow("transform_clean")
     job.claim("curated", *tables)
     inputs = job.require("clean", [dataset.name])
-    if job.promised.get("partial") and job.finished(
-        "transform_clean"
-    ):  # before anything of a bad file gets into the curated layer
-        check_spread(job.run, "transform_clean", dataset.name, dataset.blanks, dataset.meanings)
     coded = {column.name for column in dataset.columns if column.repeats and column.type == pa.string()}
 
     def read(info: ObjectInfo) -> pa.Table:

@@ -191,7 +191,7 @@ class Job:
         return merged(done)[0] if done else planned | {"stage": stage, "outputs": []}
 
     def finished(self, stage: str) -> bool:
-        """Whether every chunk of another stage of this run has finished."""
+        """Whether every chunk of a stage of this run has finished."""
         planned = read_manifest(self.store, self.run.run_id, STAGES[0], self.dataset)
         return planned is not None and all(
             self.store.head(keys.manifest(self.run.run_id, stage, self.dataset, span)) for span in planned["chunks"]

@@ -1,7 +1,8 @@
 """How much of what is landed may go wrong before a run fails.
 
-A limit holds for a landed file, whatever chunks its rows are in: a chunk judges the files that it sees whole. The next
-stage judges the others before it writes anything, once every chunk has finished.
+A limit holds for a landed file, whatever chunks its rows are in: a chunk judges the files that it sees whole. The
+others are judged as soon as every chunk has finished, before the next stage begins, and once more before anything is
+published.
 """
 
 from __future__ import annotations
