@@ -6,22 +6,21 @@ injured and killed are its own; `all` has every collision. A count that the sour
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
 import numpy as np
 
-from stages.datasets.vocabulary import BOROUGHS
+from stages.report.collisions import BOROUGH_NAMES, UNKNOWN, USERS, Collisions, borough_number, numbers
 
-UNKNOWN = "Not stated"
-BOROUGH_NAMES = (*BOROUGHS.values(), UNKNOWN)
-USERS = ("all", "pedestrians", "cyclists", "motorists", "others")
 WINDOW_DAYS = 28
 YEAR_DAYS = 364  # a year earlier, on the same days of the week
+HOURS = 7 * 24
 ALONE, PEDESTRIAN = "Nobody else", "Pedestrian"
+MEASURES = ("collisions", "injured", "killed", "fatal")
 
 
 @dataclass
@@ -35,192 +34,149 @@ class Cube:
     names: dict[str, Any] = field(default_factory=dict)
 
 
-def prepare(warehouse: duckdb.DuckDBPyConnection) -> Cube:
-    """Make the temporary table `hurt`, one row per collision with its numbers on every axis; returns an empty cube."""
-    row = warehouse.execute("select min(year(crash_date)), max(crash_date) from fct_collisions").fetchone()
-    first, newest = row or (None, None)
-    cube = Cube(first or 0, newest.year - first + 1 if newest else 0, newest)
-    boroughs = ", ".join(f"'{name}'" for name in BOROUGH_NAMES[:-1])
-    warehouse.execute(f"""
-        create or replace temp table hurt as
-        select
-            location_key, crash_date, crash_hour, latitude, longitude,
-            vehicle_type_1, vehicle_type_2, contributing_factor_1,
-            (year(crash_date) - {cube.first_year})::utinyint as y,
-            ((year(crash_date) - {cube.first_year}) * 12 + month(crash_date) - 1)::usmallint as m,
-            (coalesce(list_position([{boroughs}], borough), {len(BOROUGH_NAMES)}) - 1)::utinyint as b,
-            persons_injured::usmallint as i0, persons_killed::usmallint as k0,
-            pedestrians_injured::usmallint as i1, pedestrians_killed::usmallint as k1,
-            cyclists_injured::usmallint as i2, cyclists_killed::usmallint as k2,
-            motorists_injured::usmallint as i3, motorists_killed::usmallint as k3,
-            greatest(0, persons_injured - pedestrians_injured - cyclists_injured - motorists_injured)::usmallint as i4,
-            greatest(0, persons_killed - pedestrians_killed - cyclists_killed - motorists_killed)::usmallint as k4,
-            greatest(i0, k0, i1, k1, i2, k2, i3, k3) > 0 as harmed
-        from fct_collisions
-    """)
+def fill(warehouse: duckdb.DuckDBPyConnection, collisions: Collisions) -> Cube:
+    """The arrays of time, factors, vehicles, pairs and, where the warehouse has them, persons."""
+    cube = Cube(collisions.first_year, collisions.years, collisions.newest)
+    of_day = by_day(collisions)
+    cube.arrays["month"] = months(cube, of_day)
+    cube.arrays["window"] = windows(cube, of_day[..., :3])
+    hour = np.where(collisions.hour < 24, collisions.weekday * 24 + collisions.hour, -1)
+    cube.arrays["when"] = tally(collisions, hour, HOURS, ["collisions", "fatal"])
+    counted = ("collisions", "injured", "killed")
+    keep(cube, "factor", collisions.factors, tally(collisions, collisions.factor, len(collisions.factors), counted))
+    keep(cube, "vehicle", collisions.vehicles, tally(collisions, collisions.vehicle, len(collisions.vehicles), counted))
+    names, pair = pairs(warehouse, collisions)
+    keep(cube, "pair", names, tally(collisions, pair, len(names), ["collisions", "killed", "fatal"]))
+    persons(warehouse, cube)
     return cube
 
 
-def measures(user: int) -> dict[str, str]:
-    """SQL of what is counted of a road user (a number of USERS)."""
-    return {
-        "collisions": f"count(*) filter (where i{user} > 0 or k{user} > 0)" if user else "count(*)",
-        "injured": f"coalesce(sum(i{user}), 0)::bigint",
-        "killed": f"coalesce(sum(k{user}), 0)::bigint",
-        "fatal": f"count(*) filter (where k{user} > 0)",
-    }
+def tally(collisions: Collisions, kind: np.ndarray, kinds: int, counted: Sequence[str]) -> np.ndarray:
+    """Counts by year, borough, `kind` (a number below `kinds` per collision, -1: left out), road user and measure."""
+    at = (collisions.year * len(BOROUGH_NAMES) + collisions.borough) * kinds + kind
+    shape = (collisions.years, len(BOROUGH_NAMES), kinds)
+    return count(collisions, np.where(kind < 0, -1, at), shape, counted)
 
 
-def dense(
-    warehouse: duckdb.DuckDBPyConnection,
-    axes: Sequence[tuple[str, int]],
-    counted: Sequence[str],
-    source: str = "hurt",
-) -> np.ndarray:
-    """Counts over `source`: an array by the axes (SQL of a number, and how many there are), road user and measure."""
-    keys = ", ".join(f"({sql})::integer" for sql, _ in axes)
-    shape = [size for _, size in axes]
-    result = np.zeros([*shape, len(USERS), len(counted)], dtype=np.uint32)
-    # three quarters of the collisions hurt nobody: they need no more than a count
-    wanted = ", ".join(measures(user)[measure] for user in range(len(USERS)) for measure in counted)
-    columns = numbers(warehouse, f"select {keys}, {wanted} from {source} where harmed group by all")
-    if len(columns[0]):
-        values = np.stack(columns[len(axes) :], axis=1).reshape(-1, len(USERS), len(counted))
-        result[tuple(columns[: len(axes)])] = values
-    if "collisions" in counted:
-        *at, every = numbers(warehouse, f"select {keys}, count(*) from {source} group by all")
-        result[..., 0, list(counted).index("collisions")][tuple(at)] = every
+def by_day(collisions: Collisions) -> np.ndarray:
+    """Every measure by day from the first January, borough and road user."""
+    days = int(collisions.day.max()) + 1 if len(collisions.day) else 0
+    at = collisions.day.astype(np.int32) * len(BOROUGH_NAMES) + collisions.borough
+    return count(collisions, at, (days, len(BOROUGH_NAMES)), MEASURES)
+
+
+def count(collisions: Collisions, at: np.ndarray, shape: Sequence[int], counted: Sequence[str]) -> np.ndarray:
+    """Counts by `at` (each collision's place in an array of `shape`, -1: none), road user and measure."""
+    size = int(np.prod(shape))
+    result = np.zeros((size, len(USERS), len(counted)), dtype=np.uint32)
+    for user, hurt in enumerate(collisions.hurt):
+        place = at[hurt.rows]
+        for n, measure in enumerate(counted):
+            weights = {"injured": hurt.injured, "killed": hurt.killed, "fatal": hurt.killed > 0}.get(measure)
+            places = place if user or weights is not None else at
+            there = places >= 0
+            result[:, user, n] = np.bincount(
+                places[there], weights=None if weights is None else weights[there], minlength=size
+            )
+    return result.reshape(*shape, len(USERS), len(counted))
+
+
+def keep(cube: Cube, name: str, names: Sequence[str], array: np.ndarray) -> None:
+    """Add an array by year, borough and named kinds, without the kinds that it does not have."""
+    there: np.ndarray = np.asarray(array.any(axis=(0, 1, 3, 4)))
+    cube.names[name] = [kind for kind, found in zip(names, there, strict=True) if found]
+    cube.arrays[name] = array[:, :, there]
+
+
+def months(cube: Cube, of_day: np.ndarray) -> np.ndarray:
+    """The days' counts by month from the first January."""
+    result = np.zeros((cube.years * 12, *of_day.shape[1:]), dtype=np.uint32)
+    first = np.datetime64(f"{cube.first_year:04}-01-01")
+    days = first + np.arange(len(of_day))
+    np.add.at(result, (days.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(int), of_day)
     return result
 
 
-def numbers(warehouse: duckdb.DuckDBPyConnection, sql: str) -> list[np.ndarray]:
-    """A query's columns."""
-    return [np.ma.filled(column, 0) for column in warehouse.execute(sql).fetchnumpy().values()]
-
-
-def fill(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
-    """Add the arrays of time, factors, vehicles, pairs and, where the warehouse has them, persons."""
-    year, borough = ("y", cube.years), ("b", len(BOROUGH_NAMES))
-    cube.arrays["month"] = dense(
-        warehouse, [("m", cube.years * 12), borough], ["collisions", "injured", "killed", "fatal"]
-    )
-    cube.arrays["window"] = windows(warehouse, cube)
-    hours = "(select *, (isodow(crash_date) - 1) * 24 + crash_hour as h from hurt where crash_hour is not null)"
-    cube.arrays["when"] = dense(warehouse, [year, borough, ("h", 168)], ["collisions", "fatal"], hours)
-    for name, column in (("factor", "contributing_factor_1"), ("vehicle", "vehicle_type_1")):
-        named(warehouse, cube, name, f"coalesce({column}, '{UNKNOWN}')", "hurt")
-    pairs(warehouse, cube)
-    persons(warehouse, cube)
-
-
-def named(
-    warehouse: duckdb.DuckDBPyConnection,
-    cube: Cube,
-    name: str,
-    sql: str,
-    source: str,
-    *,
-    counted: Sequence[str] = ("collisions", "injured", "killed"),
-) -> None:
-    """An array by year, borough and the values of a text, whose names go into the cube."""
-    found = warehouse.execute(f"select distinct {sql} as value from {source} order by value").fetchall()
-    cube.names[name] = [value for (value,) in found]
-    warehouse.execute("create or replace temp table named (value varchar, number integer)")
-    if found:
-        warehouse.executemany("insert into named values (?, ?)", [(value, n) for n, (value,) in enumerate(found)])
-    joined = f"(select hurt.*, number from {source} as hurt join named on value = {sql})"
-    axes = [("y", cube.years), ("b", len(BOROUGH_NAMES)), ("number", len(found))]
-    cube.arrays[name] = dense(warehouse, axes, counted, joined)
-
-
-def pairs(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
-    """Who met whom: the first vehicle's group, and a pedestrian if one was hurt, else the second vehicle's group."""
-    warehouse.execute(f"""
-        create or replace temp table pairs as
-        with kinds as (
-            select vehicle_type, any_value(vehicle_group) as kind
-            from dim_vehicle_type
-            where vehicle_group not in ('Unknown', 'Unmapped')
-            group by all
-        ),
-        met as (
-            select
-                hurt.*,
-                first.kind as one,
-                case
-                    when i1 > 0 or k1 > 0 then '{PEDESTRIAN}'
-                    when vehicle_type_2 is null then '{ALONE}'
-                    else second.kind
-                end as other
-            from hurt
-            join kinds as first on first.vehicle_type = vehicle_type_1
-            left join kinds as second on second.vehicle_type = vehicle_type_2
-        )
-        select
-            * exclude (one, other),
-            case
-                when other in ('{PEDESTRIAN}', '{ALONE}') then one || ' × ' || other
-                else least(one, other) || ' × ' || greatest(one, other)
-            end as pair
-        from met
-        where other is not null
-    """)
-    named(warehouse, cube, "pair", "pair", "pairs", counted=["collisions", "killed", "fatal"])
-    warehouse.execute("drop table pairs")
-
-
-def windows(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> np.ndarray:
+def windows(cube: Cube, of_day: np.ndarray) -> np.ndarray:
     """By year: the 28 days up to its last day (or the newest day), and the same days of the week a year earlier."""
-    if not cube.newest:
-        return np.zeros([0, 2, len(BOROUGH_NAMES), len(USERS), 3], dtype=np.uint32)
-    ends = [min(date(cube.first_year + n, 12, 31), cube.newest) for n in range(cube.years)]
-    rows = ", ".join(
-        f"({n}, {earlier}, date '{end}' - {YEAR_DAYS * earlier})" for n, end in enumerate(ends) for earlier in (0, 1)
+    result = np.zeros((cube.years, 2, *of_day.shape[1:]), dtype=np.uint32)
+    for year in range(cube.years):
+        for earlier in (0, 1):
+            end = min(date(cube.first_year + year, 12, 31), cube.newest or date.max)
+            after = (end - timedelta(YEAR_DAYS * earlier) - date(cube.first_year, 1, 1)).days + 1
+            result[year, earlier] = of_day[max(0, after - WINDOW_DAYS) : max(0, after)].sum(axis=0)
+    return result
+
+
+def pairs(warehouse: duckdb.DuckDBPyConnection, collisions: Collisions) -> tuple[list[str], np.ndarray]:
+    """Who met whom: names, and each collision's number among them (-1 where a vehicle is unknown).
+
+    A pair is the first vehicle's group, and a pedestrian if one was hurt, else the second vehicle's group.
+    """
+    found = warehouse.execute("""
+        select vehicle_type, min(vehicle_group)
+        from dim_vehicle_type
+        where vehicle_group not in ('Unknown', 'Unmapped')
+        group by vehicle_type
+    """).fetchall()
+    group_of = dict(found)
+    groups = sorted(set(group_of.values()))
+    of_vehicle = np.array(
+        [groups.index(group_of[name]) if name in group_of else -1 for name in collisions.vehicles], dtype=np.int16
     )
-    source = (
-        f"(select hurt.*, n, earlier from hurt join (values {rows}) as ends(n, earlier, last)"
-        f" on crash_date > last - {WINDOW_DAYS} and crash_date <= last)"
-    )
-    axes = [("n", cube.years), ("earlier", 2), ("b", len(BOROUGH_NAMES))]
-    return dense(warehouse, axes, ["collisions", "injured", "killed"], source)
+    one = of_vehicle[collisions.vehicle]
+    other = of_vehicle[collisions.second_vehicle]
+    other[collisions.second_vehicle == len(collisions.vehicles) - 1] = alone = len(groups)
+    other[collisions.hurt[USERS.index("pedestrians")].rows] = pedestrian = len(groups) + 1
+    between_vehicles = other < len(groups)
+    low, high = np.where(between_vehicles, np.minimum(one, other), one), np.maximum(one, other)
+    others: Mapping[int, str] = {**dict(enumerate(groups)), alone: ALONE, pedestrian: PEDESTRIAN}
+    names = [f"{group} × {others[n]}" for group in groups for n in range(len(others))]
+    return names, np.where((one < 0) | (other < 0), -1, low.astype(np.int32) * len(others) + high)
 
 
 def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
-    """Injured and killed by age and by role, where the warehouse has persons with these columns."""
+    """Add injured and killed by age and by role, where the warehouse has persons with these columns."""
     wanted = {"crash_date", "borough", "person_type", "role", "age", "injured", "killed"}
     held = {name for (name,) in warehouse.execute(
         "select column_name from duckdb_columns() where table_name = 'persons'"
     ).fetchall()}  # fmt: skip
     if not wanted <= held or not cube.newest:
         return
-    boroughs = ", ".join(f"'{name}'" for name in BOROUGH_NAMES[:-1])
-    flags = ", ".join(
-        f"if({f'u = {user}' if user else 'true'}, {hurt}, 0) as {hurt[0]}{user}"
-        for user in range(len(USERS))
-        for hurt in ("injured", "killed")
-    )
     warehouse.execute(f"""
         create or replace temp table casualties as
-        with hurt as (
-            select
-                year(crash_date) - {cube.first_year} as y,
-                coalesce(list_position([{boroughs}], borough), {len(BOROUGH_NAMES)}) - 1 as b,
-                case
-                    when age is null then '{UNKNOWN}'
-                    when age < 75 then format('{{:02d}} to {{:02d}}', age // 15 * 15, age // 15 * 15 + 14)
-                    else '75 and over'
-                end as age,
-                coalesce(role, '{UNKNOWN}') as role,
-                case person_type
-                    when 'Pedestrian' then 1 when 'Bicyclist' then 2 when 'Cyclist' then 2 when 'Occupant' then 3 else 4
-                end as u,
-                coalesce(injured, 0) as injured,
-                coalesce(killed, 0) as killed
-            from persons
-            where (injured = 1 or killed = 1) and year(crash_date) between {cube.first_year} and {cube.newest.year}
-        )
-        select y, b, age, role, {flags}, true as harmed from hurt
+        select
+            year(crash_date) - {cube.first_year} as y,
+            {borough_number("borough")} as b,
+            case
+                when age is null then '{UNKNOWN}'
+                when age < 75 then format('{{:02d}} to {{:02d}}', age // 15 * 15, age // 15 * 15 + 14)
+                else '75 and over'
+            end as age,
+            coalesce(role, '{UNKNOWN}') as role,
+            case person_type
+                when 'Pedestrian' then 1 when 'Bicyclist' then 2 when 'Cyclist' then 2 when 'Occupant' then 3 else 4
+            end as u,
+            coalesce(sum(injured), 0)::bigint as injured,
+            coalesce(sum(killed), 0)::bigint as killed
+        from persons
+        where (injured = 1 or killed = 1) and year(crash_date) between {cube.first_year} and {cube.newest.year}
+        group by all
     """)
-    if warehouse.execute("select count(*) from casualties").fetchone() != (0,):
-        for name in ("age", "role"):
-            named(warehouse, cube, name, name, "casualties", counted=["injured", "killed"])
+    for name in ("age", "role"):
+        names = [
+            value
+            for (value,) in warehouse.execute(f"select distinct {name} as x from casualties order by x").fetchall()
+        ]
+        if not names:
+            return
+        array = np.zeros((cube.years, len(BOROUGH_NAMES), len(names), len(USERS), 2), dtype=np.uint32)
+        *at, injured, killed = numbers(
+            warehouse,
+            f"select y, b, list_position(?, {name}) - 1, u, sum(injured)::bigint, sum(killed)::bigint"
+            " from casualties group by all",
+            [names],
+        )
+        array[tuple(at)] = np.stack([injured, killed], axis=1)
+        array[..., 0, :] = array[..., 1:, :].sum(axis=-2)
+        cube.names[name], cube.arrays[name] = names, array

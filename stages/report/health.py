@@ -21,8 +21,10 @@ UNKNOWN = {
     "Severity": "severity is null",
     "Injured": "persons_injured is null",
     "Killed": "persons_killed is null",
-    "Type of the first vehicle": "coalesce(vehicle_type_1, 'Unknown') in ('Unknown', 'Unknown code', 'Unmapped')",
-    "Factor of the first vehicle": "coalesce(contributing_factor_1, 'Unspecified') in ('Unspecified', 'Unmapped')",
+    "Type of the first vehicle": "vehicle_type_1 is null or vehicle_type_1 in ('Unknown', 'Unknown code', 'Unmapped')",
+    "Factor of the first vehicle": (
+        "contributing_factor_1 is null or contributing_factor_1 in ('Unspecified', 'Unmapped')"
+    ),
 }
 
 

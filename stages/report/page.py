@@ -14,13 +14,15 @@ import duckdb
 import numpy as np
 
 from stages.parallel import workers
-from stages.report import cube as numbers
 from stages.report import places
+from stages.report.collisions import BOROUGH_NAMES, EAST, METRES, NORTH, SOUTH, WEST, read
+from stages.report.cube import Cube, fill
 from stages.report.health import STILL_DAYS, Health, health
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("data.js", "draw.js", "map.js", "main.js")
 MOST_BYTES = 3 * 2**20
+LEVEL = 5  # of deflate: 6 takes thrice the time for a fiftieth less
 COARSER = (30, 45, 60, 90, 120)  # metres of a cell: the first that fits
 
 
@@ -41,17 +43,17 @@ def make(warehouse: Path, scratch: Path, run_id: str = "", now: datetime | None 
         connection.execute("use warehouse")
         connection.execute("set search_path = 'temp,warehouse'")
         found = health(connection, run_id, now or datetime.now(UTC))
-        filled = numbers.prepare(connection)
-        numbers.fill(connection, filled)
-        places.worst(connection, filled)
+        collisions = read(connection)
+        cube = fill(connection, collisions)
+        places.worst(connection, cube)
         for metres in COARSER:
-            page = render(filled, places.grid(connection, filled, metres), found)
+            page = render(cube, places.grid(collisions, metres), found)
             if len(page) <= MOST_BYTES:
                 break
     return page
 
 
-def render(cube: numbers.Cube, grid: places.Grid, found: Health) -> bytes:
+def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
     """The page with these numbers."""
     import jinja2
     from markupsafe import Markup
@@ -63,7 +65,7 @@ def render(cube: numbers.Cube, grid: places.Grid, found: Health) -> bytes:
         "oldest": found.oldest,
         "newest": found.newest,
         "stillDays": STILL_DAYS,
-        "boroughs": numbers.BOROUGH_NAMES,
+        "boroughs": BOROUGH_NAMES,
         "places": cube.names["place"],
         "names": {
             name: cube.names[name] for name in ("factor", "vehicle", "pair", "age", "role") if name in cube.names
@@ -73,11 +75,11 @@ def render(cube: numbers.Cube, grid: places.Grid, found: Health) -> bytes:
         "grid": {
             "metres": grid.metres,
             "width": grid.width,
-            "corner": [places.WEST, places.SOUTH],
-            "degree": places.METRES,
+            "corner": [WEST, SOUTH],
+            "degree": METRES,
             "extent": [
-                (places.EAST - places.WEST) * places.METRES[0],
-                (places.NORTH - places.SOUTH) * places.METRES[1],
+                (EAST - WEST) * METRES[0],
+                (NORTH - SOUTH) * METRES[1],
             ],
         },
     }
@@ -113,12 +115,23 @@ def policy(script: str, css: str) -> str:
 
 
 def cells(grid: places.Grid) -> dict[str, np.ndarray]:
-    """The grid's arrays as the page reads them: positions as differences within a borough, in three planes of bytes."""
-    steps = np.diff(grid.position, prepend=0)
-    firsts = np.flatnonzero(np.diff(grid.borough.astype(int), prepend=-1))
-    steps[firsts] = grid.position[firsts]
-    planes = {f"cell{n}": (steps >> 8 * n & 255).astype(np.uint8) for n in range(3)}
-    return planes | {"cellBorough": grid.borough, "cell": grid.counts, "fatal": grid.fatal}
+    """The grid's arrays as the page reads them: ascending numbers as steps, those of a new list from nothing."""
+    starts = np.cumsum(grid.listed) - grid.listed.ravel()
+    return {
+        **steps("position", grid.position, np.flatnonzero(np.diff(grid.borough.astype(int), prepend=-1))),
+        "borough": grid.borough,
+        "listed": grid.listed,
+        **steps("cell", grid.cell, starts[grid.listed.ravel() > 0]),
+        "count": grid.count,
+        "fatal": grid.fatal,
+    }
+
+
+def steps(name: str, values: np.ndarray, starts: np.ndarray) -> dict[str, np.ndarray]:
+    """Differences between neighbours, and the values themselves at `starts`, in three planes of bytes."""
+    found = np.diff(values, prepend=0)
+    found[starts] = values[starts]
+    return {f"{name}{n}": (found >> 8 * n & 255).astype(np.uint8) for n in range(3)}
 
 
 def pack(arrays: dict[str, np.ndarray]) -> tuple[str, list[dict[str, Any]]]:
@@ -131,4 +144,4 @@ def pack(arrays: dict[str, np.ndarray]) -> tuple[str, list[dict[str, Any]]]:
         index.append({"name": name, "offset": offset, "bytes": kind.itemsize, "shape": list(array.shape)})
         parts.append(content)
         offset += len(content)
-    return base64.b64encode(zlib.compress(b"".join(parts), 6)).decode(), index
+    return base64.b64encode(zlib.compress(b"".join(parts), LEVEL)).decode(), index

@@ -10,11 +10,23 @@ import duckdb
 import numpy as np
 
 from stages.datasets.boroughs import OUTLINES
-from stages.report.cube import BOROUGH_NAMES, USERS, Cube, measures, numbers
+from stages.report.collisions import (
+    BOROUGH_NAMES,
+    EAST,
+    HARMED,
+    METRES,
+    NORTH,
+    SOUTH,
+    USERS,
+    WEST,
+    Collisions,
+    borough_number,
+    harm_columns,
+    numbers,
+)
+from stages.report.cube import Cube
 
 CELL_METRES = 30
-METRES = (84_515.0, 111_048.0)  # in a degree of longitude and of latitude, at 40.7° N on WGS84
-WEST, SOUTH, EAST, NORTH = -74.27, 40.48, -73.68, 40.93  # a little more than the city
 LISTED = 10
 OUTLINE_METRES = 25  # what an outline may lose on the page
 
@@ -23,15 +35,19 @@ OUTLINE_METRES = 25  # what an outline may lose on the page
 class Grid:
     """Occupied cells in ascending order of borough and position, with their counts.
 
-    `borough` and `position` (row * width + column) have one number per cell, `counts` road users × years × cells.
-    A cell on a border appears once per borough. `fatal` has rows of cell, year and fatal collisions by road user.
+    `borough` and `position` (row * width + column) have one number per cell. A cell on a border appears once per
+    borough. `cell` and `count` list the cells with collisions for each road user and, within it, each year, in
+    ascending order; `listed` (road users × years) says how many each has. `fatal` has rows of cell, year and fatal
+    collisions by road user.
     """
 
     metres: int
     width: int
     borough: np.ndarray
     position: np.ndarray
-    counts: np.ndarray
+    listed: np.ndarray
+    cell: np.ndarray
+    count: np.ndarray
     fatal: np.ndarray
 
 
@@ -40,34 +56,54 @@ def width_of(metres: int) -> int:
     return int((EAST - WEST) * METRES[0] / metres) + 1
 
 
-def grid(warehouse: duckdb.DuckDBPyConnection, cube: Cube, metres: int = CELL_METRES) -> Grid:
+def grid(collisions: Collisions, metres: int = CELL_METRES) -> Grid:
     """Count the collisions with coordinates by cell of `metres`, borough, year and road user."""
     width = width_of(metres)
-    users = range(len(USERS))
-    located = f"""
-        (select
-            b::bigint * 4294967296
-            + (floor((latitude - {SOUTH}) * {METRES[1] / metres}) * {width}
-            + floor((longitude - {WEST}) * {METRES[0] / metres}))::bigint as cell,
-            *
-        from hurt
-        where latitude between {SOUTH} and {NORTH} and longitude between {WEST} and {EAST})
-    """
-    at, years, every = numbers(warehouse, f"select cell, y, count(*) from {located} group by all")
-    wanted = [measures(user)["collisions"] for user in users[1:]] + [measures(user)["fatal"] for user in users]
-    harm = numbers(warehouse, f"select cell, y, {', '.join(wanted)} from {located} where harmed group by all")
-    cells, index = np.unique(at, return_inverse=True)
-    kind = np.uint8 if every.max(initial=0) < 256 else np.uint16
-    counts = np.zeros((len(USERS), cube.years, len(cells)), dtype=kind)
-    counts[0, years, index] = every
-    index, years = np.searchsorted(cells, harm[0]), harm[1]
-    for user in users[1:]:
-        counts[user, years, index] = harm[user + 1]
-    killed = np.flatnonzero(harm[len(users) + 1])
-    rows = [index[killed], years[killed], *(column[killed] for column in harm[len(users) + 1 :])]
-    fatal = np.stack(rows, axis=1).astype(np.uint32)
-    fatal = fatal[np.lexsort((fatal[:, 1], fatal[:, 0]))]
-    return Grid(metres, width, (cells >> 32).astype(np.uint8), cells & 0xFFFFFFFF, counts, fatal)
+    size = width * (int((NORTH - SOUTH) * METRES[1] / metres) + 1)
+    position = (collisions.north // metres).astype(np.int32) * width + (collisions.east // metres).astype(np.int32)
+    index = np.full(len(position), -1, dtype=np.int32)
+    positions: list[np.ndarray] = []
+    cells = 0
+    for borough in range(len(BOROUGH_NAMES)):
+        rows = np.flatnonzero((collisions.borough == borough) & (collisions.east >= 0))
+        occupied = np.zeros(size, dtype=bool)
+        occupied[position[rows]] = True
+        index[rows] = np.cumsum(occupied, dtype=np.int32)[position[rows]] + (cells - 1)
+        positions.append(np.flatnonzero(occupied))
+        cells += len(positions[-1])
+    listed, cell, count = [], [], []
+    for user, hurt in enumerate(collisions.hurt):
+        rows = hurt.rows if user else np.arange(len(index))
+        at = (collisions.year[rows] * cells + index[rows])[index[rows] >= 0]
+        counts = np.bincount(at, minlength=collisions.years * cells)
+        there = np.flatnonzero(counts)
+        listed.append(np.bincount(there // max(1, cells), minlength=collisions.years))
+        cell.append(there % max(1, cells))
+        count.append(counts[there])
+    return Grid(
+        metres,
+        width,
+        np.repeat(np.arange(len(positions), dtype=np.uint8), [len(part) for part in positions]),
+        np.concatenate(positions),
+        np.stack(listed),
+        np.concatenate(cell),
+        np.concatenate(count),
+        fatal(collisions, index),
+    )
+
+
+def fatal(collisions: Collisions, index: np.ndarray) -> np.ndarray:
+    """Rows of cell (`index` has each collision's, -1: none), year and fatal collisions by road user; ascending."""
+    columns = []
+    for user, hurt in enumerate(collisions.hurt):
+        rows = hurt.rows[(hurt.killed > 0) & (index[hurt.rows] >= 0)]
+        columns.append(np.column_stack([index[rows], collisions.year[rows], np.full(len(rows), user)]))
+    each = np.concatenate(columns)
+    found, at = np.unique(each[:, :2], axis=0, return_inverse=True)
+    result = np.zeros((len(found), 2 + len(USERS)), dtype=np.uint32)
+    result[:, :2] = found
+    np.add.at(result, (at, each[:, 2] + 2), 1)
+    return result
 
 
 def worst(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
@@ -75,38 +111,39 @@ def worst(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
 
     Worst is: most killed and injured, then most killed, then the lowest key.
     """
-    sums = ", ".join(f"sum({kind}{user})::integer" for user in range(len(USERS)) for kind in "ik")
-    boroughs = ", ".join(f"'{name}'" for name in BOROUGH_NAMES[:-1])
-    keys, years, number, *columns = numbers(
+    keys, years, borough, *columns = numbers(
         warehouse,
         f"""
-        with crossings as (
-            select location_key, coalesce(list_position([{boroughs}], borough), {len(BOROUGH_NAMES)}) - 1 as number
-            from dim_location
-            where place_type = 'intersection'
-        )
-        select location_key, y, number, {sums}
-        from hurt join crossings using (location_key)
-        where harmed
-        group by all
+        select
+            location_key,
+            (year(crash_date) - {cube.first_year})::integer,
+            {borough_number("dim_location.borough")}::utinyint,
+            {", ".join(f"{sql} as {name}" for name, sql in harm_columns().items())}
+        from fct_collisions join dim_location using (location_key)
+        where place_type = 'intersection' and ({HARMED})
         """,
     )
     places, first, index = np.unique(keys, return_index=True, return_inverse=True)
-    hurt = np.zeros((len(USERS), 2, cube.years, len(places)), dtype=np.int32)
-    for n, column in enumerate(columns):
-        hurt[n // 2, n % 2, years, index] = column
-    chosen = candidates(hurt, number[first])
-    cube.arrays["place"] = hurt[..., chosen].transpose(2, 3, 0, 1).astype(np.uint32)
+    harm = np.stack(columns).reshape(len(USERS), 2, -1)
+    chosen = sorted(set().union(*(
+        candidates(index, years, harm[user], borough[first]) for user in range(len(USERS))
+    )))  # fmt: skip
+    array = np.zeros((cube.years, len(chosen), len(USERS), 2), dtype=np.uint32)
+    number = np.full(len(places), -1)
+    number[chosen] = np.arange(len(chosen))
+    of_chosen = np.flatnonzero(number[index] >= 0)
+    np.add.at(array, (years[of_chosen], number[index[of_chosen]]), harm[..., of_chosen].transpose(2, 0, 1))
+    cube.arrays["place"] = array
     cube.names["place"] = [
         list(row)
         for row in warehouse.execute(
             f"""
             select
                 any_value(place),
-                any_value(coalesce(list_position([{boroughs}], borough), {len(BOROUGH_NAMES)}) - 1),
+                any_value({borough_number("dim_location.borough")}),
                 round(avg(latitude), 5), round(avg(longitude), 5)
-            from hurt join dim_location using (location_key)
-            where harmed and location_key in (select unnest(?::bigint[]))
+            from fct_collisions join dim_location using (location_key)
+            where location_key in (select unnest(?::bigint[]))
             group by location_key
             order by location_key
             """,
@@ -115,30 +152,39 @@ def worst(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
     ]
 
 
-def candidates(hurt: np.ndarray, borough: np.ndarray, listed: int = LISTED) -> np.ndarray:
-    """The places (ascending) among the `listed` worst of the city or of a borough for any road user and years.
+def candidates(
+    place: np.ndarray, year: np.ndarray, harm: np.ndarray, borough: np.ndarray, listed: int = LISTED
+) -> set[int]:
+    """The places among the `listed` worst of the city or of a borough in any range of years.
 
-    `hurt` has road users × (injured, killed) × years × places; places are in the order that decides a tie.
+    `place` and `year` have a collision each, as has `harm` (injured, killed × collisions); `borough` has a place each.
+    Places are in the order that decides a tie.
     """
-    _, _, years, places = hurt.shape
+    hurt = np.flatnonzero(harm.any(axis=0))
+    years = int(year.max(initial=0)) + 1
+    each, at = np.unique(place[hurt] * np.int64(years) + year[hurt], return_inverse=True)
+    sums = np.stack([np.bincount(at, weights=row[hurt], minlength=len(each)).astype(np.int64) for row in harm])
+    place, year = each // years, each % years
     kept: set[int] = set()
-    for user in hurt:
-        until = np.concatenate([np.zeros((2, 1, places), dtype=np.int64), user.cumsum(axis=1)], axis=1)
-        for scope in (None, *range(len(BOROUGH_NAMES))):
-            inside = np.arange(places) if scope is None else np.flatnonzero(borough == scope)
-            if not len(inside):
-                continue
-            at_least = [least_of_worst(user[:, year, inside].sum(axis=0), listed) for year in range(years)]
-            total = user[..., inside].sum(axis=(0, 1))
-            inside = inside[total >= max(1, min(at_least))]  # a wider range has no lower bar than a year of it
-            totals = until[..., inside]
-            for first in range(years):
-                for last in range(first + 1, years + 1):
-                    injured, killed = totals[:, last] - totals[:, first]
-                    score = ((injured + killed) << 40) + (killed << 24) - np.arange(len(inside))
-                    best = score.argpartition(len(score) - listed)[-listed:] if len(score) > listed else slice(None)
-                    kept.update(inside[best][(injured + killed)[best] > 0].tolist())
-    return np.array(sorted(kept), dtype=int)
+    for scope in (None, *range(len(BOROUGH_NAMES))):
+        inside = np.flatnonzero(borough[place] == scope) if scope is not None else np.arange(len(place))
+        hurt = sums[:, inside]
+        total = hurt.sum(axis=0)
+        at_least = min((least_of_worst(total[year[inside] == n], listed) for n in range(years)), default=0)
+        # a wider range has no lower bar than a year of it
+        enough = np.bincount(place[inside], weights=total, minlength=len(borough)) >= max(1, at_least)
+        inside, hurt = inside[enough[place[inside]]], hurt[:, enough[place[inside]]]
+        names, number = np.unique(place[inside], return_inverse=True)
+        until = np.zeros((2, years + 1, len(names)), dtype=np.int64)
+        until[:, year[inside] + 1, number] = hurt
+        until = until.cumsum(axis=1)
+        for first in range(years):
+            for last in range(first + 1, years + 1):
+                injuries, deaths = until[:, last] - until[:, first]
+                score = ((injuries + deaths) << 40) + (deaths << 24) - np.arange(len(names))
+                best = score.argpartition(len(score) - listed)[-listed:] if len(score) > listed else slice(None)
+                kept.update(names[best][(injuries + deaths)[best] > 0].tolist())
+    return kept
 
 
 def least_of_worst(casualties: np.ndarray, listed: int) -> int:

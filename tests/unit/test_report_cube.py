@@ -8,8 +8,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from stages.report import cube
-from stages.report.cube import BOROUGH_NAMES, USERS
+from stages.report import collisions, cube
+from stages.report.collisions import BOROUGH_NAMES, USERS
 
 COLUMNS = """
     location_key bigint, crash_date date, crash_hour integer, latitude double, longitude double,
@@ -39,9 +39,7 @@ def collide(warehouse: duckdb.DuckDBPyConnection, day: date, borough: str | None
 
 
 def filled(warehouse: duckdb.DuckDBPyConnection) -> cube.Cube:
-    made = cube.prepare(warehouse)
-    cube.fill(warehouse, made)
-    return made
+    return cube.fill(warehouse, collisions.read(warehouse))
 
 
 def test_a_road_users_collisions_are_those_in_which_one_was_hurt(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -3,29 +3,38 @@
 const MAP = { scale: 1, x: 0, y: 0, marked: null };
 let cells = null;
 
-/** The cells' positions in metres from the south-west corner, once. */
-function placeCells(cube) {
-  const { low, middle, high, count } = { low: cube.cell0.data, middle: cube.cell1.data, high: cube.cell2.data, count: cube.cell0.data.length };
-  const x = new Float32Array(count);
-  const y = new Float32Array(count);
-  let position = 0;
-  for (let n = 0; n < count; n++) {
-    if (n && cube.cellBorough.data[n] !== cube.cellBorough.data[n - 1]) position = 0;
-    position += low[n] + middle[n] * 256 + high[n] * 65536;
-    x[n] = ((position % HEAD.grid.width) + 0.5) * HEAD.grid.metres;
-    y[n] = (Math.floor(position / HEAD.grid.width) + 0.5) * HEAD.grid.metres;
+/** Ascending numbers from their steps in three planes of bytes; `fresh(n)` tells where a list begins again. */
+function climb(cube, name, fresh) {
+  const [low, middle, high] = [0, 1, 2].map((n) => cube[`${name}${n}`].data);
+  const values = new Uint32Array(low.length);
+  for (let n = 0; n < low.length; n++) {
+    values[n] = low[n] + middle[n] * 256 + high[n] * 65536 + (fresh(n) ? 0 : values[n - 1]);
   }
-  return { x, y, borough: cube.cellBorough.data, count };
+  return values;
+}
+
+/** The cells' positions in metres from the south-west corner, and the lists of cells by road user and year, once. */
+function placeCells(cube) {
+  const borough = cube.borough.data;
+  const position = climb(cube, "position", (n) => !n || borough[n] !== borough[n - 1]);
+  const starts = [0];
+  for (const listed of cube.listed.data) starts.push(starts[starts.length - 1] + listed);
+  const first = new Set(starts);
+  return {
+    x: Float32Array.from(position, (at) => ((at % HEAD.grid.width) + 0.5) * HEAD.grid.metres),
+    y: Float32Array.from(position, (at) => (Math.floor(at / HEAD.grid.width) + 0.5) * HEAD.grid.metres),
+    borough,
+    starts,
+    members: climb(cube, "cell", (n) => first.has(n)),
+  };
 }
 
 /** Collisions by cell under a filter. */
 function cellCounts(cube, filter) {
-  const [, years, count] = cube.cell.shape;
-  const counts = new Uint32Array(count);
-  for (let year = filter.from - HEAD.firstYear; year <= filter.to - HEAD.firstYear && year < years; year++) {
-    const from = (filter.user * years + year) * count;
-    for (let n = 0; n < count; n++) counts[n] += cube.cell.data[from + n];
-  }
+  const [, years] = cube.listed.shape;
+  const counts = new Uint32Array(cells.borough.length);
+  const layer = filter.user * years - HEAD.firstYear;
+  for (let n = cells.starts[layer + filter.from]; n < cells.starts[layer + filter.to + 1]; n++) counts[cells.members[n]] += cube.count.data[n];
   if (filter.borough >= 0) cells.borough.forEach((borough, n) => { if (borough !== filter.borough) counts[n] = 0; });
   return counts;
 }
