@@ -66,8 +66,8 @@ class Collisions:
         """Each collision's year, counted from the first."""
         first = np.datetime64(f"{self.first_year:04}-01-01")
         years = (first + np.arange(int(self.day.max(initial=0)) + 1)).astype("datetime64[Y]")
-        of_day: np.ndarray = (years - first.astype("datetime64[Y]")).astype(np.int32)
-        return of_day[self.day]
+        of_collision: np.ndarray = (years - first.astype("datetime64[Y]")).astype(np.int32)[self.day]
+        return of_collision
 
     @property
     def weekday(self) -> np.ndarray:

@@ -226,4 +226,4 @@ async function start() {
   show();
 }
 
-start();
+requestAnimationFrame(() => setTimeout(start)); // what needs no numbers is painted first
