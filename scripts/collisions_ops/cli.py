@@ -128,13 +128,34 @@ def preflight(context: typer.Context) -> int:
 @app.command()
 def land(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE.csv …", help="published CSV files, .csv or .csv.gz")],
+    *,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE.csv …", help="published CSV files, .csv or .csv.gz")
+    ] = None,
     dataset: Annotated[str, typer.Option(metavar="NAME", help="what they are; default: by their headers")] = "",
+    prune: Annotated[
+        bool, typer.Option("--prune", help="name the fetched files that a later one has made superfluous")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="with --prune: remove them")] = False,
+    embedded: Annotated[bool, typer.Option("--embedded", help="with --prune: of the embedded lake")] = False,
 ) -> int:
     """Put published CSV files into the cluster's landing zone; the first call switches the pipeline on.
 
     A file's modification time becomes its extraction time, which decides which version of a record wins.
+
+    scripts/land --prune [--yes] [--embedded]: a fetched file all of whose dates a later one covers changes nothing any
+    more. It stays if it, or the later one, has rejected rows, or if the next run needs it to know where it stands.
     """
+    if prune and not files:
+        from collisions_ops.prune import prune as prune_landing
+
+        target = None if embedded else cluster(context)
+        prune_landing(ops(context).settings, target, ops(context).console, remove=yes)
+        return 0
+    if prune or yes or embedded:
+        raise typer.BadParameter("--prune takes no files; --yes and --embedded belong to it.")
+    if not files:
+        raise typer.BadParameter("say which files to land.")
     from collisions_ops import land as command
 
     command.land(cluster(context), ops(context).console, dataset, files)

@@ -1,0 +1,40 @@
+"""Which fetched files landing no longer needs: a later one covers their dates, so that no row of theirs counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stages.lake.sources import Source
+from stages.landing.socrata.plan import Extraction, contains, read_name
+
+
+def superfluous(
+    dataset: str, sources: Iterable[Source], rejected: Mapping[str, int], followed: str
+) -> dict[str, tuple[Source, Source]]:
+    """Key → the fetched file, and a later one that makes it superfluous; the layers after raw are the same without it.
+
+    `rejected` counts the rows of each file that transform_clean has rejected. `followed` is the key of the last file
+    with which a run followed the source: the next run starts from it, so it stays. A file that has rows which could not
+    be read or were rejected stays too, for they are kept in quarantine, and removes nothing: a record that seems to be
+    missing from it may be one of these rows.
+    """
+    fetched: list[tuple[Extraction, Source]] = []
+    for source in sources:
+        one = read_name(source.key, dataset)
+        if one and one.moment and not source.removed_at and not source.quarantined and not rejected.get(source.name):
+            fetched.append((one, source))
+    found = {}
+    for one, source in fetched:
+        for later, covering in fetched:
+            if source.key != followed and not covering.left_in_landing and replaces(later, covering, one, source):
+                found[source.key] = source, covering
+    return found
+
+
+def replaces(later: Extraction, covering: Source, one: Extraction, source: Source) -> bool:
+    """Whether a file covers all dates of another that was extracted before; an empty whole table covers nothing."""
+    assert later.moment
+    assert one.moment
+    if later.moment <= one.moment or not covering.covers or not covering.rows:
+        return False
+    return later.whole or (one.covers is not None and contains(covering.covers, source.covers or one.covers))

@@ -1,0 +1,101 @@
+"""scripts/land --prune: what it removes from landing changes nothing in the layers after raw."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from collisions_ops.cli import main
+from lake import STAGES, Lake, rows
+from socrata.server import SocrataServer
+from socrata.table import Table
+
+from stages.datasets.crashes import DATASET
+from stages.lake import keys
+from stages.lake.sources import Source
+from stages.landing.socrata.superfluous import superfluous
+
+LATER = ("raw/", "landing/", "_runs/", "warehouse/", "quarantine/")  # what tells of files and runs
+
+
+def run(lake: Lake, server: SocrataServer, day: int, *arguments: str) -> None:
+    """A scheduled run of a day of March 2024 over the one dataset that the server has."""
+    settings = {"source": "socrata", "source_url": server.url, "full_refresh_days": "0", "lookback_days": "1"}
+    scope = (f"--start=2024-03-{day:02}", f"--end=2024-03-{day + 1:02}", f"--run-id={day}", "--take-in=new")
+    for stage in STAGES:
+        only = () if stage == "model_analytics" else ("--dataset=crashes",)
+        done = lake.stage(stage, *scope, *only, *arguments, stale_days="3650", max_shrink_ratio="1", **settings)
+        assert done.code == 0, done.log
+
+
+def landed(lake: Lake) -> list[str]:
+    """The landed files by what they have."""
+    return [info.key.rpartition("/")[2].partition("_asof_")[0] for info in lake.store.list(keys.landing("crashes"))]
+
+
+def prune(folder: Path, *arguments: str) -> int:
+    environment = {"COLLISIONS_LAKE": str(folder), "STATE": str(folder.parent)}
+    return main(["land", "--prune", "--embedded", *arguments], environment)
+
+
+def test_the_layers_after_raw_are_the_same_without_the_files(tmp_path: Path) -> None:
+    folder = tmp_path / "lake"
+    lake = Lake(lake=str(folder))
+    table = Table(DATASET, [row for day in (4, 5) for row in rows(4, day * 100, CRASH_DATE=f"03/{day:02}/2024")])
+    with SocrataServer([table]) as server:
+        run(lake, server, 4, "--full-refresh")
+        table.edit("400", number_of_persons_injured="7")
+        table.move("401", "2024-01-30")
+        run(lake, server, 6)
+        table.remove("500")
+        run(lake, server, 7, "--full-refresh")
+        table.insert(rows(2, 800, CRASH_DATE="03/08/2024"))
+        run(lake, server, 8)
+        before, warehouse = lake.listing(*LATER), lake.contents()
+        kept = ["crashes_2024-03-04_2024-03-09", "crashes_all"]
+        everything = ["crashes_2024-03-04_2024-03-07", *kept, "crashes_all", "crashes_changed"]
+        assert landed(lake) == everything
+        assert prune(folder) == 0
+        assert landed(lake) == everything
+        assert prune(folder, "--yes") == 0
+        assert landed(lake) == kept
+        run(lake, server, 8)
+    assert lake.listing(*LATER) == before
+    assert lake.contents() == warehouse
+
+
+def fetched(what: str, moment: int, covers: tuple[str, str] | None = None) -> Source:
+    """A file fetched on a day of March 2024 and taken in."""
+    name = f"things_{what}_asof_202403{moment:02}T100000Z"
+    extracted = datetime(2024, 3, moment, 10, tzinfo=UTC).isoformat()
+    first, end = covers or (None, None)
+    stated = (name, f"{keys.landing('things')}{name}.csv", "etag", 1, "", extracted, first, end, "1")
+    return Source(*stated, rows=5, months={"2024-03": 5}, written={"2024-03": "etag"})
+
+
+DAY = ("2024-03-04", "2024-03-05")
+OLD = fetched("2024-03-04_2024-03-05", 5, DAY)
+CHANGED = fetched("changed", 5)
+
+
+@pytest.mark.parametrize(
+    ("later", "found"),
+    [
+        (fetched("all", 6, ("1000-01-01", "9999-12-31")), [OLD.key, CHANGED.key]),
+        (fetched("2024-03-01_2024-03-06", 6, ("2024-03-01", "2024-03-06")), [OLD.key]),
+        (fetched("2024-03-05_2024-03-06", 6, ("2024-03-05", "2024-03-06")), []),
+        (fetched("all", 4, ("1000-01-01", "9999-12-31")), []),
+    ],
+)
+def test_a_later_file_that_covers_all_dates_makes_one_superfluous(later: Source, found: list[str]) -> None:
+    assert list(superfluous("things", [OLD, CHANGED, later], {}, later.key)) == found
+
+
+def test_what_is_rejected_left_or_followed_keeps_a_file() -> None:
+    whole = fetched("all", 6, ("1000-01-01", "9999-12-31"))
+    assert superfluous("things", [OLD, whole], {whole.name: 1}, whole.key) == {}
+    assert superfluous("things", [OLD, whole], {OLD.name: 1}, whole.key) == {}
+    assert superfluous("things", [OLD, whole], {}, OLD.key) == {}
+    whole.written = {}
+    assert superfluous("things", [OLD, whole], {}, whole.key) == {}
