@@ -47,8 +47,8 @@ def daily_run(lake: Lake, server: SocrataServer, day: date, *arguments: str, **s
     """A scheduled run's first two stages, tried again as Airflow would where one ends with 75."""
     stated: dict[str, Any] = {"source": "socrata", "source_url": server.url, "full_refresh_days": "0"}
     stated |= {"source_page_rows": "20", "lookback_days": "3", "source_timeout_seconds": "5"} | settings
-    scope = (f"--start={day}", f"--end={day + timedelta(days=1)}", f"--run-id=daily-{day}", "--take-in=new")
-    scope += ("--dataset=crashes",)
+    dates = (f"--start={day}", f"--end={day + timedelta(days=1)}")
+    scope = (*dates, f"--run-id=daily-{day}", "--take-in=new", "--dataset=crashes")
     for stage in STAGES:
         for _ in range(5):
             done = lake.stage(stage, *scope, *(arguments if stage == "ingest_raw" else ()), **stated)
