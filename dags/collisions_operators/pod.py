@@ -213,7 +213,7 @@ class PodStageOperator(KubernetesPodOperator):
     ui_color = "#dcecf5"
 
     def __init__(self, *, arguments: list[str], chunk: str = "", **kwargs: Any) -> None:
-        own = source_access() if arguments[0] == "ingest_raw" else {}
+        own = source_access() if arguments[:1] == ["ingest_raw"] else {}
         super().__init__(arguments=arguments, **{"name": kwargs["task_id"], **cluster_defaults(), **own, **kwargs})
         self.chunk = chunk
         if self.execution_timeout and not self.active_deadline_seconds:
