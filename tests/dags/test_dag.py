@@ -254,9 +254,9 @@ def test_what_the_params_become(run, stub, conf, stage, argument):
 
 def test_every_param_is_described_in_the_form(dag):
     for name in dag.params:
-        schema = dag.params.get_param(name).schema
-        assert schema["title"]
-        assert schema["description"].endswith(".")
+        param = dag.params.get_param(name)
+        assert param.schema["title"]
+        assert param.description.endswith(".")
 
 
 @pytest.mark.parametrize("end", ["2024-07-01", "2024-06-30"])

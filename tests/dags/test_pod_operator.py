@@ -133,6 +133,7 @@ def test_a_pod_that_was_replaced_by_another_of_its_name_counts_as_gone() -> None
 def test_a_pod_has_no_sidecar_and_its_status_has_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLLISIONS_STAGE_IMAGE", "stages:test")
     operator = PodStageOperator(task_id="ingest_raw", arguments=["ingest_raw"])
+    operator.__dict__["hook"] = SimpleNamespace(is_in_cluster=True)  # a cluster of which there is no need here
     made = operator.build_pod_request_obj()
     assert [container.name for container in made.spec.containers] == ["base"]
     assert operator.do_xcom_push
