@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from collisions_ops.cli import main
@@ -21,7 +22,12 @@ LATER = ("raw/", "landing/", "_runs/", "warehouse/", "quarantine/")  # what tell
 
 def run(lake: Lake, server: SocrataServer, day: int, *arguments: str) -> None:
     """A scheduled run of a day of March 2024 over the one dataset that the server has."""
-    settings = {"source": "socrata", "source_url": server.url, "full_refresh_days": "0", "lookback_days": "1"}
+    settings: dict[str, Any] = {
+        "source": "socrata",
+        "source_url": server.url,
+        "full_refresh_days": "0",
+        "lookback_days": "1",
+    }
     scope = (f"--start=2024-03-{day:02}", f"--end=2024-03-{day + 1:02}", f"--run-id={day}", "--take-in=new")
     for stage in STAGES:
         only = () if stage == "model_analytics" else ("--dataset=crashes",)
