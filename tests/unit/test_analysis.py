@@ -152,7 +152,7 @@ def test_who_is_involved_is_unknown_where_a_count_is(
 
 def test_tables_and_columns_carry_their_meanings(built: Build) -> None:
     warehouse = built([])
-    tables = "select table_name, comment from duckdb_tables() where not temporary"
+    tables = "select table_name, comment from duckdb_tables() where schema_name = 'main' and not temporary"
     views = "select view_name, comment from duckdb_views() where not temporary and not internal"
     comments = dict(warehouse.sql(f"{tables} union all {views}").fetchall())
     columns = warehouse.sql("select table_name, column_name, comment from duckdb_columns() where not internal")
