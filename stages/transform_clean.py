@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from stages.datasets.dataset import Column, Dataset, Rule
 from stages.datasets.values import NULL_SPELLINGS, null_words
-from stages.errors import DataError
+from stages.errors import ContractError, DataError
 from stages.lake import keys
 from stages.lake.frames import distinct, is_dictionary, mask, over_values, sources
 from stages.lake.job import Job, Run
@@ -31,6 +31,7 @@ from stages.lake.sources import PROVENANCE, Source, load_sources
 from stages.lake.store import ObjectInfo
 from stages.lake.tally import ROW, Tally
 from stages.lake.versions import covering_sources, covers, newest, not_withdrawn
+from stages.logs import log
 
 NULL_WORD = "null_word"  # the rule that every dataset has
 
@@ -185,6 +186,8 @@ def clean_dataset(job: Job, dataset: Dataset) -> None:
     if job.partial and job.finished(job.stage):
         try:
             check_spread(job.run, job.stage, dataset.name, dataset.blanks, dataset.meanings)
+        except ContractError:
+            log.info("%s: another chunk has begun again, and will be the last to finish", job.what)
         except DataError:
             job.store.delete(job.manifest_key)
             raise

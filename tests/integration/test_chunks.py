@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bridges
 import pytest
-from lake import Lake, crashes_csv, rows
+from lake import Lake, WatchedStore, crashes_csv, rows
 
 from stages.datasets import registry
 from stages.lake import keys
@@ -218,6 +218,22 @@ def test_a_file_in_several_chunks_is_judged_as_a_whole_before_anything_of_it_is_
     assert months.stage("transform_curated", RUN, f"--chunk={chunks[-1]}").code == 65
     months.run("--start=2024-09-01", "--end=2024-10-01", "--run-id=other")  # builds from all of the curated layer
     assert months.one("select count(*) from fct_collisions") == 180
+
+
+def test_of_two_chunks_that_finish_at_once_one_judges(months: Lake) -> None:
+    """The first of these has just seen that all have finished when the other takes its record back."""
+    land_with_bad_rows(months, 25, 100)
+    chunks = chunks_of(months)
+    whole_bridges(months)
+    for chunk in chunks[:-1]:
+        finish(months, "transform_clean", f"--chunk={chunk}")
+    first, *_, last = (keys.manifest("r", "transform_clean", "crashes", span) for span in SPANS)
+    store = WatchedStore(months.store, "head", last, lambda: months.store.delete(first), after=True)
+    done = months.stage("transform_clean", RUN, f"--chunk={chunks[-1]}", store=store)
+    assert (done.code, "another chunk has begun again" in done.log) == (0, True), done.log
+    again = months.stage("transform_clean", RUN, f"--chunk={chunks[0]}")
+    assert again.code == 65
+    assert "landing/crashes/some.csv: 25 of 100 rows quarantined" in again.last
 
 
 def test_a_file_in_several_chunks_is_judged_once_more_before_anything_is_published(months: Lake) -> None:
