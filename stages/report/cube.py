@@ -136,17 +136,15 @@ def pairs(warehouse: duckdb.DuckDBPyConnection, collisions: Collisions) -> tuple
 
 
 def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
-    """Add injured and killed by age and by role, where the warehouse has persons with these columns."""
-    wanted = {"crash_date", "borough", "person_type", "role", "age", "injured", "killed"}
-    held = {name for (name,) in warehouse.execute(
-        "select column_name from duckdb_columns() where table_name = 'persons'"
-    ).fetchall()}  # fmt: skip
-    if not wanted <= held or not cube.newest:
+    """Add injured and killed by age and by role, where the warehouse has persons."""
+    held = warehouse.execute("select table_name from duckdb_tables()").fetchall()
+    if not {("fct_persons",), ("dim_person_profile",)} <= set(held) or not cube.newest:
         return
+    # of the view `persons` only what is needed: its joins of vehicles and descriptions cost seconds
     warehouse.execute(f"""
         create or replace temp table casualties as
         select
-            year(crash_date) - {cube.first_year} as y,
+            year(coalesce(fct_collisions.crash_date, fct_persons.crash_date)) - {cube.first_year} as y,
             {borough_number("borough")} as b,
             case
                 when age is null then '{UNKNOWN}'
@@ -159,8 +157,10 @@ def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
             end as u,
             coalesce(sum(injured), 0)::bigint as injured,
             coalesce(sum(killed), 0)::bigint as killed
-        from persons
-        where (injured = 1 or killed = 1) and year(crash_date) between {cube.first_year} and {cube.newest.year}
+        from fct_persons
+        join dim_person_profile using (person_profile_key)
+        left join fct_collisions on fct_collisions.collision_id = fct_persons.collision_id
+        where (injured = 1 or killed = 1) and y between 0 and {cube.years - 1}
         group by all
     """)
     for name in ("age", "role"):

@@ -12,7 +12,7 @@ from stages.report import collisions, cube
 from stages.report.collisions import BOROUGH_NAMES, USERS
 
 COLUMNS = """
-    location_key bigint, crash_date date, crash_hour integer, latitude double, longitude double,
+    collision_id bigint, location_key bigint, crash_date date, crash_hour integer, latitude double, longitude double,
     vehicle_type_1 varchar, vehicle_type_2 varchar, contributing_factor_1 varchar, borough varchar,
     persons_injured integer, persons_killed integer, pedestrians_injured integer, pedestrians_killed integer,
     cyclists_injured integer, cyclists_killed integer, motorists_injured integer, motorists_killed integer
@@ -97,16 +97,15 @@ def test_without_persons_there_is_neither_age_nor_role(warehouse: duckdb.DuckDBP
 
 
 def test_the_hurt_are_counted_by_bands_of_age_and_by_role(warehouse: duckdb.DuckDBPyConnection) -> None:
-    collide(warehouse, date(2023, 1, 1))
+    collide(warehouse, date(2023, 1, 1), collision_id=1)
     warehouse.execute("""
-        create view persons as
-        select date '2023-01-01' as crash_date, 'Queens' as borough, *
-        from (values
-            ('Pedestrian', 'Pedestrian', 7, 1, 0),
-            ('Cyclist', 'Driver', 80, 0, 1),
-            ('Occupant', 'Passenger', null, 1, 0),
-            ('Occupant', 'Driver', 30, 0, 0)
-        ) as t(person_type, role, age, injured, killed)
+        create table dim_person_profile as
+        from (values (1, 'Pedestrian', 'Pedestrian'), (2, 'Cyclist', 'Driver'), (3, 'Occupant', 'Passenger'))
+            as t(person_profile_key, person_type, role);
+        create table fct_persons as
+        select 1 as collision_id, date '2023-01-01' as crash_date, *
+        from (values (1, 7, 1, 0), (2, 80, 0, 1), (3, null, 1, 0), (3, 30, 0, 0))
+            as t(person_profile_key, age, injured, killed)
     """)
     made = filled(warehouse)
     by_age = dict(zip(made.names["age"], made.arrays["age"].sum(axis=(0, 1)).tolist(), strict=True))
