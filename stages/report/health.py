@@ -99,7 +99,7 @@ def verdict(count: int, days: int | None, failed: Sequence[tuple[str, str, int, 
         return Verdict("bad", "Do not trust these numbers", f"Failed: {'; '.join(errors)}.")
     old = f"The newest collision was {days:,} days old when this page was made." if days and days > STILL_DAYS else ""
     if failed:
-        names = "; ".join(f"{name} ({failures:,})" for name, _, failures, _ in failed)
+        names = "; ".join(f"{table}: {name} ({failures:,})" for name, table, failures, _ in failed)
         return Verdict(
             "warn", "Trust with care", f"Checks that warn, with the rows that break them: {names}. {old}".strip()
         )

@@ -21,13 +21,14 @@ function shape(tag, attributes = {}, ...children) {
 /** A table; the first column heads its rows. `bars`: a column number → class, drawn as a bar before it. */
 function table(caption, heads, rows, { bar = -1, kind = "", text = [] } = {}) {
   const most = Math.max(1e-9, ...rows.map((row) => (bar >= 0 ? row[bar] : 0)));
-  const shown = (value) => (value instanceof Node ? value : typeof value === "number" ? format(value) : value);
+  const breakable = (text) => text.split(/(?<=\/)/).flatMap((part, n) => (n ? [html("wbr"), part] : [part])); // a name may break behind a slash
+  const shown = (value) => (value instanceof Node ? [value] : typeof value === "number" ? [format(value)] : breakable(value));
   const head = heads.map((name, n) => html("th", { scope: "col", class: text.includes(n) ? "text" : "" }, name));
-  if (bar >= 0) head.splice(1, 0, html("td", {}));
+  if (bar >= 0) head.splice(1, 0, html("td", { class: "bar" }));
   const body = rows.map((row) => {
     const cells = row.map((value, n) => {
       const attributes = n ? (text.includes(n) ? { class: "text" } : {}) : { scope: "row" };
-      return html(n ? "td" : "th", attributes, shown(value));
+      return html(n ? "td" : "th", attributes, ...shown(value));
     });
     if (bar >= 0) {
       const length = html("span", kind ? { class: kind } : {});
@@ -37,7 +38,7 @@ function table(caption, heads, rows, { bar = -1, kind = "", text = [] } = {}) {
     return html("tr", {}, ...cells);
   });
   const made = html(
-    "table", {}, html("caption", {}, caption), html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body),
+    "table", heads.length > 3 ? { class: "wide" } : {}, html("caption", {}, caption), html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body),
   );
   return html("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, made);
 }

@@ -79,9 +79,10 @@ function showTime(cube, filter) {
     behind("Collisions by month and year", ["Year", ...MONTHS], years.map(({ year, values }) => [`${year}`, ...values.map((value) => value ?? "–")]).reverse()));
   const full = years.filter(({ values }) => values.every((value) => value !== null)).map(({ year, values }) => [year, values.reduce((sum, value) => sum + value, 0)]);
   full.sort((one, other) => other[1] - one[1]);
-  byId("years-said").textContent = full.length > 1 ? `Of the ${full.length} whole years ${full[0][0]} had the most collisions (${format(full[0][1])}) and ${full[full.length - 1][0]} the fewest (${format(full[full.length - 1][1])}).` : lines ? "A line for each year; the newest in colour, the one before it dashed. Months that are not over are left out." : "There is a single month, so there is no course to draw.";
+  byId("years-said").textContent = full.length > 1 ? `Of the ${full.length} whole years ${full[0][0]} had the most collisions (${format(full[0][1])}) and ${full[full.length - 1][0]} the fewest (${format(full[full.length - 1][1])}).` : lines ? "A line for each year; the newest in colour, the one before it dashed. Months that are not over are left out." : "Fewer than two months are complete, so there is no line to draw.";
 }
 
+const age = (band) => band.replace(/^0+(?=\d)/, ""); // the bands sort as text
 const monthOf = (iso) => (Number(iso.slice(0, 4)) - HEAD.firstYear) * 12 + Number(iso.slice(5, 7)) - 1;
 
 function showWhen(cube, filter) {
@@ -89,7 +90,7 @@ function showWhen(cube, filter) {
   const peak = (measure) => hours.reduce((best, row, n) => (row[measure] > hours[best][measure] ? n : best), 0);
   const words = (n) => `${["Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays"][Math.floor(n / 24)]} from ${n % 24}:00 to ${(n % 24) + 1}:00`;
   const night = hours.reduce((sum, row, n) => sum + (n % 24 >= 22 || n % 24 < 6 ? row[1] : 0), 0);
-  byId("when-said").textContent = !add(hours, 0) ? NOTHING : `Most collisions${subject(filter)} happen on ${words(peak(0))}.${add(hours, 1) ? ` Of the ${format(add(hours, 1))} fatal ones ${share(night, add(hours, 1))} happened between 22:00 and 6:00.` : " None of them was fatal."}`;
+  byId("when-said").textContent = !add(hours, 0) ? NOTHING : `${add(hours, 0) === 1 ? "The only collision" : "The busiest hour of the week for collisions"}${subject(filter)} ${add(hours, 0) === 1 ? "was" : "is"} on ${words(peak(0))}.${add(hours, 1) ? ` Of the ${format(add(hours, 1))} fatal ones ${share(night, add(hours, 1))} happened between 22:00 and 6:00.` : " None was fatal."}`;
   const rows = (measure) => Array.from({ length: 24 }, (_, hour) => [`${hour}:00`, ...DAYS.map((_day, row) => hours[row * 24 + hour][measure])]);
   fill("hours", heat("Collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[0]), ""), behind("Collisions by hour and day", ["Hour", ...DAYS], rows(0)));
   fill("fatal-hours", heat("Fatal collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[1]), "fatal"), behind("Fatal collisions by hour and day", ["Hour", ...DAYS], rows(1)));
@@ -116,8 +117,9 @@ function showWhere(cube, filter) {
   const seen = drawMap(cube, filter);
   byId("map").setAttribute("aria-label", `Map: ${plural(seen.shown, "collision")} in ${plural(seen.cells, "place")} of about ${HEAD.grid.metres} m, ${format(seen.fatal)} of them fatal; the worst intersections are in the list`);
   const list = worstPlaces(cube, filter);
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   byId("where-said").textContent = !seen.shown ? "No collision with coordinates matches this filter."
-    : `The map shows ${plural(seen.shown, "collision")}${subject(filter)} that state where they happened; a darker spot had more, and red dots mark the ${format(seen.fatal)} fatal ones.${list.length ? ` The worst intersection is ${HEAD.places[list[0].place][0]}.` : ""}`;
+    : `The map shows ${plural(seen.shown, "collision")}${subject(filter)} with coordinates; a ${dark ? "brighter" : "darker"} spot had more${seen.fatal ? `, and red dots mark ${seen.fatal === 1 ? "the fatal one" : `the ${format(seen.fatal)} fatal ones`}` : ""}.${list.length ? ` The worst intersection is ${HEAD.places[list[0].place][0]}.` : ""}`;
   const rows = list.map(({ place, injured, killed }) => {
     const [name, borough, latitude, longitude] = HEAD.places[place];
     const button = html("button", { type: "button" }, name);
@@ -151,7 +153,7 @@ function showWhy(cube, filter) {
   }
   const top = stated.factor[0];
   const killing = [...stated.factor].sort((a, b) => b[3] - a[3])[0];
-  byId("why-said").textContent = !top ? "No collision of this filter states a factor." : `The factor named most often is ${top[0]}${killing[3] ? `; the one with the most killed is ${killing[0]} (${format(killing[3])})` : ""}.`;
+  byId("why-said").textContent = !top ? "No collision of this filter states a factor." : `The factor named most often is ${top[0]}${!killing[3] ? "" : killing === top ? `, which also has the most killed (${format(killing[3])})` : `; the one with the most killed is ${killing[0]} (${format(killing[3])})`}.`;
   const pairs = ranked(cube, filter, "pair");
   const collisions = add(pairs, 1);
   const fatal = add(pairs, 3);
@@ -160,16 +162,16 @@ function showWhy(cube, filter) {
   const enough = 20; // collisions: a rate of fewer says nothing
   const deadly = pairs.filter((row) => row[1] >= enough && row[3] >= least && row[3] / row[1] > average).sort((a, b) => b[3] / b[1] - a[3] / a[1] || b[3] - a[3]).slice(0, 12);
   byId("pairs-said").textContent = !deadly.length ? "No pair of this filter killed more often than the average."
-    : `On average ${(1000 * average).toFixed(1)} of 1,000 collisions are fatal. ${deadly[0][0]} is the deadliest pair: ${format(deadly[0][3])} of ${format(deadly[0][1])} were fatal. Listed are pairs above the average with at least ${enough} collisions and ${plural(least, "fatal one")}; the fewer there are, the less certain is the rate.`;
+    : `Of all collisions ${(1000 * average).toFixed(1)} in 1,000 were fatal; of ${deadly[0][0]} ${(1000 * deadly[0][3] / deadly[0][1]).toFixed(1)} (${format(deadly[0][3])} of ${format(deadly[0][1])}), the most of any pair. Listed are pairs above the average with at least ${enough} collisions and ${plural(least, "fatal one")}; the fewer there are, the less certain is the rate.`;
   fill("pairs", deadly.length ? table("Who met whom: pairs that kill more often than the average", ["Pair", "Fatal per 1,000", "Fatal", "Collisions", "Killed"], deadly.map((row) => [row[0], Number(((1000 * row[3]) / row[1]).toFixed(1)), row[3], row[1], row[2]]), { bar: 1, kind: "killing" }) : "");
   byId("persons").hidden = !HEAD.names.age;
   if (HEAD.names.age) {
     for (const name of ["age", "role"]) {
-      const rows = ranked(cube, filter, name);
+      const rows = ranked(cube, filter, name).map(([kind, ...counts]) => [age(kind), ...counts]);
       fill(`${name}s`, table(`Injured and killed by ${name}`, [name === "age" ? "Age" : "Role", "Injured", "Killed"], name === "role" ? rows.sort((a, b) => b[1] - a[1]).slice(0, 10) : rows, { bar: 1 }));
     }
     const known = ranked(cube, filter, "age", ["Not stated"]).sort((a, b) => b[1] - a[1])[0];
-    byId("persons-said").textContent = known ? `Most of the injured were ${known[0]} years old.` : NOTHING;
+    byId("persons-said").textContent = known ? `Where the age is stated, more of the injured were ${age(known[0])}${known[0].includes("over") ? "" : " years old"} than of any other age.` : NOTHING;
   }
 }
 

@@ -104,7 +104,7 @@ function drawMap(cube, filter) {
   const fatal = fatalCells(cube, filter);
   pen.globalAlpha = fatal.length > 800 ? 0.55 : 0.9;
   pen.fillStyle = colour("fatal");
-  const dot = Math.min(6, (fatal.length > 800 ? 1.1 : 2.6) * Math.sqrt(MAP.scale));
+  const dot = Math.min(6, (fatal.length > 800 ? Math.max(0.6, width / 600) : 2.6) * Math.sqrt(MAP.scale));
   for (const [cell, count] of fatal) {
     pen.beginPath();
     pen.arc(...place(cells.x[cell], cells.y[cell]), dot * Math.sqrt(count), 0, 7);
