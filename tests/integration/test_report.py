@@ -11,8 +11,11 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
+from collisions_ops import report
+from collisions_ops.settings import Settings
 from lake import REPOSITORY, Lake, crashes_csv, rows
 from playwright.sync_api import Browser, Page, sync_playwright
+from s3_server import S3Server
 
 from stages.lake import keys
 from stages.report.page import MOST_BYTES, make
@@ -253,3 +256,12 @@ def test_a_page_that_cannot_be_made_is_a_warning_and_the_warehouse_goes_out(fold
     assert done.code == 0, done.log
     assert "WARNING: model_analytics: the report could not be" in done.log
     assert folder_lake.one("select count(*) from fct_collisions") == 3
+
+
+def test_the_page_of_a_bucket_is_copied_for_whoever_wants_to_see_it(s3_server: S3Server, tmp_path: Path) -> None:
+    lake = s3_server.lake()
+    lake.store.put(keys.REPORT, b"<!doctype html>")
+    settings = Settings.from_environment(lake.environment | {"STATE": str(tmp_path)})
+    copy = tmp_path / keys.REPORT
+    assert report.embedded(settings) == copy.as_uri()
+    assert copy.read_bytes() == b"<!doctype html>"
