@@ -318,7 +318,8 @@ def test_the_transforms_run_once_for_each_chunk_and_are_named_by_it(run, stub):
     stub.chunks(*CHUNKS)
     dag_run = run()
     assert stub.started == ["ingest_raw", *["transform_clean"] * 2, *["transform_curated"] * 2, "model_analytics"]
-    assert [call[-1] for call in stub.calls[1:5]] == [f"--chunk={chunk}" for chunk in CHUNKS] * 2
+    for calls in (stub.calls[1:3], stub.calls[3:5]):  # in any order
+        assert sorted(call[-1] for call in calls) == [f"--chunk={chunk}" for chunk in sorted(CHUNKS)]
     names = [of_chunk(dag_run, stage, at).rendered_map_index for stage in STAGES[1:3] for at in (0, 1)]
     assert names == ["crashes 2019-01…2020-06", "crashes, persons 2020-07"] * 2
 
