@@ -119,7 +119,7 @@ def test_a_source_is_fetched_from_and_what_fails_once_is_tried_again(tmp_path: P
     done = demo(tmp_path, "--source")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"http://127\.0\.0\.1:\d+: .*; trying again in", done.stdout)) == 2
-    landed = [file.name[:-20] for file in sorted((tmp_path / "lake-source" / "landing").glob("*/*"))]
+    landed = [file.name[:-20] for file in sorted((tmp_path / "lake-source" / "landing").glob("*/[!.]*"))]
     assert landed == ["crashes_all_asof_", "persons_all_asof_", "vehicles_all_asof_"]
     with contextlib.closing(duckdb.connect(tmp_path / "lake-source/warehouse/collisions.duckdb", read_only=True)) as it:
         assert it.sql("select count(*) from fct_collisions").fetchall() == [(6000,)]
