@@ -114,7 +114,8 @@ class Job:
     @property
     def what(self) -> str:
         """The job's name in logs and errors."""
-        return f"{self.stage} {self.dataset}{f' {self.span}' if self.span else ''}"
+        first, _, last = self.span.partition("..")
+        return f"{self.stage} {self.dataset} {first if first == last else self.span}".rstrip()
 
     @property
     def partial(self) -> bool:

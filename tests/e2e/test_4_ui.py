@@ -104,8 +104,9 @@ def test_log_in_grid_and_task_log(
     cluster.until(lambda: all(stage in browser.text() for stage in STAGES), "the grid with its four tasks", 60)
     cluster.until(lambda: browser.text().count("Success") >= len(STAGES), "the tasks' states", 60)
 
-    browser.open(f"{address}/dags/collisions_pipeline/runs/{run_id}/tasks/transform_clean")
-    cluster.until(lambda: "transform_clean crashes: rows in" in browser.text(), "the summary line in the log", 60)
+    browser.open(f"{address}/dags/collisions_pipeline/runs/{run_id}/tasks/transform_clean/mapped/0")
+    summary = "transform_clean crashes 2022-01: rows in"
+    cluster.until(lambda: summary in browser.text(), "the summary line in the log", 60)
     # docs/img/airflow-log.png was made so: SCREENSHOTS=docs/img scripts/e2e tests/e2e/test_4_ui.py
     folder = Path(REPOSITORY, os.environ["SCREENSHOTS"]) if "SCREENSHOTS" in os.environ else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
