@@ -16,7 +16,7 @@ from cluster import Cluster
 from collisions_ops.sample import main as sample
 from lake import REPOSITORY
 
-ROWS = 2_000_000  # stages of some seconds each: time enough to strike
+ROWS = 400_000  # collisions, with their vehicles and persons: stages of some seconds each, time enough to strike
 
 # A stage that takes longer than it may, put beside the pipeline's DAG for the time of a test.
 SLEEPER = """
