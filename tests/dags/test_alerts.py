@@ -68,7 +68,7 @@ def failed(run, stub):
     def fail():
         stub.plan(transform_clean=["echo 'ERROR: crashes_2022-01.csv: no column COLLISION_ID' >&2; exit 65"])
         dag_run = run({"start": "2024-07-01", "end": "2024-07-02"})
-        assert dag_run.get_task_instance("transform_clean").state == "failed"
+        assert dag_run.get_task_instance("transform_clean", map_index=0).state == "failed"
         return dag_run
 
     return fail
