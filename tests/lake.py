@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from warehouse import contents
 
 from stages import __main__ as command_line
+from stages.datasets import registry
 from stages.datasets.crashes import DATASET
 from stages.datasets.dataset import Dataset
 from stages.lake import keys
@@ -32,6 +33,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 STAGES = list(command_line.STAGES)
 PUBLISHED = keys.WAREHOUSE
 PORTAL = list(DATASET.forms["portal"])
+
+
+def with_others(dataset: Dataset) -> list[Dataset]:
+    """The registry with this dataset in place of the one of its name: the warehouse's models read all of them."""
+    return [dataset, *(other for other in registry() if other.name != dataset.name)]
 
 
 @dataclass

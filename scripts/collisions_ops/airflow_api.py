@@ -301,7 +301,7 @@ def map_index(task: Mapping[str, Any]) -> int:
 
 
 def name_of(task: Mapping[str, Any]) -> str:
-    """A task's name for people, with its chunk: `transform_clean (crashes 2019-01…2020-06)`."""
+    """A task's name for people, with its chunk: `transform_clean (DATASET 2019-01…2020-06)`."""
     at = map_index(task)
     chunk = task.get("rendered_map_index") or (f"chunk {at}" if at >= 0 else "")
     return f"{task['task_id']} ({chunk})" if chunk else str(task["task_id"])

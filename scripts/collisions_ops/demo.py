@@ -54,10 +54,10 @@ class Demo:
         """Say what begins now."""
         self.console.print(f"{self.seconds:3.0f} s  {text}", style="bold")
 
-    def land(self, files: Sequence[Path]) -> None:
-        """Put files into landing, whole or not at all, with their times."""
-        for file in files:
-            landing = self.lake / keys.landing(dataset_of(file))
+    def land(self, files: Mapping[Path, str]) -> None:
+        """Put files, each of a dataset, into landing, whole or not at all, with their times."""
+        for file, dataset in files.items():
+            landing = self.lake / keys.landing(dataset)
             landing.mkdir(parents=True, exist_ok=True)
             part = landing / f".{file.name}.part"
             shutil.copy2(file, part)
@@ -77,7 +77,7 @@ class Demo:
         if done.returncode != 0:
             raise OpsError(f"could not generate the sample; see {log}")
 
-    def run(self, files: Sequence[Path], *, allow_shrink: bool) -> OpsError | None:
+    def run(self, files: Mapping[Path, str], *, allow_shrink: bool) -> OpsError | None:
         """Land the files, or the sample unless there is a source to fetch from; run the DAG over all, show answers.
 
         Returns why the DAG's run failed.
@@ -221,6 +221,7 @@ def demo(
     check_files(files)
     if source and files:
         raise OpsError("--source serves a sample of its own: leave out the files, or serve them by python -m socrata")
+    landed = {file: dataset_of(file) for file in files}
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, interrupt)
@@ -239,7 +240,7 @@ def demo(
         this = Demo(settings, console, environ, lake, began)
         with alone(settings.state):
             settings.last_lake.write_text(str(lake))
-            failed = this.run(files, allow_shrink=allow_shrink)
+            failed = this.run(landed, allow_shrink=allow_shrink)
         if failed and not ui:
             raise failed
         if failed:

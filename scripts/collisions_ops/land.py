@@ -55,8 +55,8 @@ def dataset_of(file: Path) -> str:
         raise OpsError(str(error)) from None
     if found is None:
         raise OpsError(
-            f"{file}: its first line is the header of none of the datasets: {', '.join(names())}; name one with"
-            " --dataset to land it all the same"
+            f"{file}: its first line is the header of none of the datasets: {', '.join(names())}; scripts/land"
+            " --dataset NAME lands it all the same"
         )
     return found.name
 

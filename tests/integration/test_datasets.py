@@ -9,7 +9,7 @@ from pathlib import Path
 import bridges
 import pyarrow as pa
 import pytest
-from lake import PUBLISHED, STAGES, Lake, crashes_csv, rows
+from lake import PUBLISHED, STAGES, Lake, crashes_csv, rows, with_others
 
 from stages.datasets import names, registry
 from stages.datasets.crashes import DATASET as CRASHES
@@ -145,11 +145,6 @@ def with_a_column(folder: Path) -> Dataset:
         "select collision_id, is_night from newest_collisions;\n"
     )
     return dataclasses.replace(CRASHES, package="wider", tables=(wider, vehicles), sql=package)
-
-
-def with_others(dataset: Dataset) -> list[Dataset]:
-    """The registry with this dataset in place of the one of its name: the warehouse's models read all of them."""
-    return [dataset, *(other for other in registry() if other.name != dataset.name)]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from typing import Any
 import duckdb
 import pytest
 from collisions_ops.sample import main as sample
+from lake import crashes_csv, rows
 from warehouse import contents
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -89,12 +90,28 @@ def test_a_taken_port_is_reported_at_once(tmp_path: Path) -> None:
     assert f"port {port} on 127.0.0.1 is taken" in done.stderr
 
 
-@pytest.mark.slow
-def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path: Path) -> None:
+def test_a_file_that_is_none_of_the_datasets_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text(crashes_csv(rows(1)))
     (tmp_path / "photo.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
-    done = demo(tmp_path, "photo.csv")
+    done = demo(tmp_path, "good.csv", "photo.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "photo.csv, line 1: is not UTF-8 text" in done.stderr
+    assert not (tmp_path / "lake-files").exists()
+
+
+@pytest.fixture
+def undated(tmp_path: Path) -> Path:
+    """A file of crashes whose dates cannot be read."""
+    file = tmp_path / "undated.csv"
+    file.write_text(crashes_csv(rows(30, CRASH_DATE="in May")))
+    return file
+
+
+@pytest.mark.slow
+def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path: Path, undated: Path) -> None:
+    done = demo(tmp_path, undated.name)
     assert done.returncode == 1
-    assert re.search(r"error: .*photo\.csv", done.stdout)
+    assert re.search(r"error: .*undated\.csv.*crash_date", done.stdout)
     assert "error: the run failed." in done.stderr
     assert (tmp_path / "airflow" / "demo.log").exists()
 
@@ -130,9 +147,8 @@ def test_a_source_is_fetched_from_and_what_fails_once_is_tried_again(tmp_path: P
 
 
 @pytest.mark.slow
-def test_the_ui_comes_up_after_a_failed_run_too_and_the_exit_code_is_the_runs(tmp_path: Path) -> None:
-    (tmp_path / "photo.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
-    with in_terminal(tmp_path, "--ui", str(tmp_path / "photo.csv"), UI_PORT=str(free_port())) as (pid, terminal):
+def test_the_ui_comes_up_after_a_failed_run_too_and_the_exit_code_is_the_runs(tmp_path: Path, undated: Path) -> None:
+    with in_terminal(tmp_path, "--ui", str(undated), UI_PORT=str(free_port())) as (pid, terminal):
         shown = shown_by(terminal, until="Ctrl-C", seconds=400)
         assert "error: the run failed." in shown
         assert "to leave it out: rm " in shown

@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lake import PUBLISHED, REPOSITORY, STAGES, Lake, crashes_csv, rows
+from lake import PUBLISHED, REPOSITORY, STAGES, Lake, crashes_csv, rows, with_others
 from s3_server import S3Server
 
 from stages.datasets.crashes import DATASET
@@ -400,7 +400,7 @@ def test_rows_that_fail_a_check_are_kept_until_a_build_passes_it(lake: Lake) -> 
     table = pq.read_table(pa.BufferReader(lake.store.read(kept)))
     assert table.to_pylist() == [{"raw_spelling": "hovercraft", "vehicles": 2}]
     factors = pq.read_table(pa.BufferReader(lake.store.read("quarantine/checks/factor_in_vocabulary.parquet")))
-    assert factors.to_pylist() == [{"raw_spelling": "sunspots", "vehicles": 2}]
+    assert factors.to_pylist() == [{"raw_spelling": "sunspots", "records": 2}]
     lake.land(crashes_csv(rows(3)), "a.csv", LATER)
     lake.run()
     assert kept not in lake.objects()
@@ -415,7 +415,7 @@ def test_a_check_that_is_an_error_publishes_nothing_and_keeps_its_rows(folder_la
         "join dim_vehicle_type using (vehicle_type_key) where vehicle_type = 'Sedan' order by all;\n"
     )
     folder_lake.land(crashes_csv(rows(150)), "a.csv", FIRST)
-    folder_lake.datasets = [dataclasses.replace(DATASET, sql=tmp_path)]
+    folder_lake.datasets = with_others(dataclasses.replace(DATASET, sql=tmp_path))
     folder_lake.run(stages=STAGES[:-1])
     done = folder_lake.stage("model_analytics")
     assert done.code == 65

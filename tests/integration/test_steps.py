@@ -166,7 +166,7 @@ def test_only_the_months_that_have_changed_are_rebuilt(lake: Lake) -> None:
 
 
 def test_a_warehouse_that_another_program_has_written_to_is_built_whole(folder_lake: Lake) -> None:
-    folder_lake.land(crashes_csv(rows(3)), "a.csv", EXTRACTED)
+    folder_lake.land(crashes_csv(rows(3, CRASH_DATE="03/05/2022")), "a.csv", EXTRACTED)
     folder_lake.run(*TAKE_IN, "--run-id=a")
     before = folder_lake.contents()
     with duckdb.connect(str(Path(folder_lake.environment["COLLISIONS_LAKE"], PUBLISHED))) as warehouse:

@@ -70,7 +70,7 @@ def test_the_help_lists_the_ready_queries_and_their_parameters(capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nope"], "there is no ready query 'nope'; choose from: before_after"),
+        (["nope"], "there is no ready query 'nope'; choose from: ages_and_roles, agreement, before_after"),
         (["select * from nowhere"], "the query failed: "),
         (
             ["before_after", "corner=A"],

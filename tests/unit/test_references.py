@@ -19,6 +19,7 @@ from stages.datasets.persons import DATASET as PERSONS
 from stages.datasets.vehicles import DATASET as VEHICLES
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import Curated, Versions, build, check, open_warehouse, read_curated
+from stages.warehouse.record import record_contents
 
 Row = dict[str, Any]
 Build = Callable[..., duckdb.DuckDBPyConnection]
@@ -38,16 +39,20 @@ def built(tmp_path: Path) -> Iterator[Build]:
                 "persons": PERSONS.curate(cleaned(PERSONS, *(persons or [])).tables["persons"])["persons"],
                 "collisions": pd.DataFrame(collisions),
             }
+            versions: dict[str, Versions] = {}
             for dataset in registry():
-                tables = []
+                tables: list[Curated] = []
                 for table in dataset.tables:
                     rows = frames.get(table.name, pd.DataFrame()).to_dict("records")
                     stated = [{name: None if value is pd.NA else value for name, value in row.items()} for row in rows]
                     file = tmp_path / f"{table.name}.parquet"
                     pq.write_table(pa.Table.from_pylist(stated, schema=table.schema), file)
                     tables.append(Curated(table.name, table.schema, [file]))
-                read_curated(warehouse, Versions(dataset.key, dataset.date, tables))
+                versions[dataset.name] = Versions(dataset.key, dataset.date, tables)
+                read_curated(warehouse, versions[dataset.name])
             build(warehouse, sql_files.models([sql_files.OWN]))
+            for name, its_versions in versions.items():
+                record_contents(warehouse, name, its_versions)
             return warehouse
 
         yield of
