@@ -128,17 +128,34 @@ class Cluster:
         """A task of a run."""
         return next(task for task in self.airflow.tasks(run_id) if task["task_id"] == name)
 
-    def instance(self, run_id: str, name: str) -> str:
-        """The path of a task in the API, with the number of its (first) chunk if it is mapped."""
-        at = self.task(run_id, name)["map_index"]
-        return f"dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{name}{f'/{at}' if at >= 0 else ''}"
+    def states(self, run_id: str) -> dict[str, set[str]]:
+        """The states of a run's tasks in their order; a mapped task has those of its chunks."""
+        found: dict[str, set[str]] = {}
+        for task in self.airflow.tasks(run_id):
+            found.setdefault(task["task_id"], set()).add(task["state"])
+        return found
+
+    def tries(self, run_id: str) -> dict[str, int]:
+        """Task → the number of its last try; of a mapped task's chunks the highest."""
+        found: dict[str, int] = {}
+        for task in self.airflow.tasks(run_id):
+            found[task["task_id"]] = max(found.get(task["task_id"], 0), task["try_number"])
+        return found
+
+    def instance(self, run_id: str, name: str, pod: str) -> str:
+        """The path in the API of the mapped task whose pod this is."""
+        at = next(it["metadata"]["labels"]["map_index"] for it in self.pods() if it["metadata"]["name"] == pod)
+        return f"dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{name}/{at}"
 
     def log(self, run_id: str, task: str, attempt: int = 1) -> str:
-        """What a try of a task logged, with the errors that ended it."""
+        """What a try of a task, of every chunk that had it, logged, with the errors that ended it."""
         lines = []
-        for entry in self.airflow.log(run_id, task, attempt, self.task(run_id, task)["map_index"]):
-            lines.append(f"{entry['level'].upper()}: {entry['event']}")
-            lines += [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or []]
+        for one in self.airflow.tasks(run_id):
+            if one["task_id"] != task or one["try_number"] < attempt:
+                continue
+            for entry in self.airflow.log(run_id, task, attempt, one["map_index"]):
+                lines.append(f"{entry['level'].upper()}: {entry['event']}")
+                lines += [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or []]
         return "\n".join(lines)
 
     # --- pods ---

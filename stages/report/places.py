@@ -66,10 +66,12 @@ def grid(collisions: Collisions, metres: int = CELL_METRES) -> Grid:
     cells = 0
     for borough in range(len(BOROUGH_NAMES)):
         rows = np.flatnonzero((collisions.borough == borough) & (collisions.east >= 0))
-        occupied = np.zeros(size, dtype=bool)
-        occupied[position[rows]] = True
-        index[rows] = np.cumsum(occupied, dtype=np.int32)[position[rows]] + (cells - 1)
-        positions.append(np.flatnonzero(occupied))
+        first = position[rows].min(initial=size)
+        at = position[rows] - first
+        occupied = np.zeros(at.max(initial=0) + 1, dtype=bool)
+        occupied[at] = True
+        index[rows] = np.cumsum(occupied, dtype=np.int32)[at] + (cells - 1)
+        positions.append(np.flatnonzero(occupied) + first)
         cells += len(positions[-1])
     listed, cell, count = [], [], []
     for user, hurt in enumerate(collisions.hurt):

@@ -142,7 +142,7 @@ def test_the_pipelines_own_pods_are_as_closed(real: tuple[str, dict[str, Any]]) 
     assert security["capabilities"] == {"drop": ["ALL"]}
     for kind in ("requests", "limits"):
         assert {"cpu", "memory"} <= container["resources"][kind].keys()
-    assert not container.get("env")
+    assert container["env"] == [{"name": "COLLISIONS_RESULT", "value": "/dev/termination-log"}]
     assert container["envFrom"] == [
         {"configMapRef": {"name": "stage-settings"}},
         {"secretRef": {"name": "stage-store"}},
