@@ -93,13 +93,13 @@ class Cluster:
         self.lake.wipe("landing/", "raw/", "clean/", "curated/", "quarantine/", "warehouse/", "_runs/")
         run(SCRIPTS / "land", *files)
 
-    def release(self, folder: Path) -> None:
-        """A release of Airflow that replaces every pod."""
+    def release(self, folder: Path, **values: Any) -> None:
+        """A release of Airflow, with other values if given, that replaces every pod."""
         self.kubectl("-n", "airflow", "delete", "job", "-l", "release=airflow", "--ignore-not-found")
-        values = folder / "values.json"
-        values.write_text(json.dumps({"airflowPodAnnotations": {"restarted": str(time.time())}}))
+        file = folder / "values.json"
+        file.write_text(json.dumps({"airflowPodAnnotations": {"restarted": str(time.time())}, **values}))
         chart = run("bash", "-c", 'echo -n "${AIRFLOW_CHART:-$HOME/.cache/collisions/airflow-1.22.0.tgz}"')
-        options = ("--reuse-values", "--values", values, "--wait", "--timeout", "10m")
+        options = ("--reuse-values", "--values", file, "--wait", "--timeout", "10m")
         run(
             "helm", "--kube-context", "kind-collisions", "--namespace", "airflow", "upgrade", "airflow", chart, *options
         )

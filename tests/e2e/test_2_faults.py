@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import yaml
 from cluster import Cluster
 from collisions_ops.sample import main as sample
 from lake import REPOSITORY
@@ -34,6 +35,8 @@ with DAG("sleeper", schedule=None):
         retries=0,
     )
 """
+
+RESERIALIZE = ("airflow", "dags", "reserialize")  # at once, not within the processor's half a minute
 
 pytestmark = pytest.mark.usefixtures("undisturbed_after")
 
@@ -113,21 +116,26 @@ def test_operator_stops_a_task_and_clears_it(cluster: Cluster, tmp_path: Path) -
 
 
 @pytest.fixture
-def sleeper(cluster: Cluster) -> Iterator[str]:
-    """Where the API has a DAG whose only task takes longer than it may."""
-    execute = ("-n", "airflow", "exec", "-i")
-    scheduler = (*execute, "airflow-scheduler-0", "-c", "scheduler", "--")
-    processor = (*execute, "deployment/airflow-dag-processor", "--")
-    path, dag = "/opt/airflow/dags/sleeper.py", "/api/v2/dags/sleeper"
-    for where in (scheduler, processor):
-        cluster.kubectl(*where, "sh", "-c", f"cat > {path}", stdin=SLEEPER)
-    cluster.kubectl(*processor, "airflow", "dags", "reserialize")
+def sleeper(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
+    """Where the API has a DAG whose only task takes longer than it may: a release mounts it among the image's."""
+    dag = "/api/v2/dags/sleeper"
+    (tmp_path / "sleeper.py").write_text(SLEEPER)
+    cluster.kubectl("-n", "airflow", "create", "configmap", "sleeper", f"--from-file={tmp_path}/sleeper.py")
+    ours = yaml.safe_load((REPOSITORY / "helm-values/airflow.yaml").read_text())
+    mount = {"name": "sleeper", "mountPath": "/opt/airflow/dags/sleeper.py", "subPath": "sleeper.py"}
     try:
+        cluster.release(
+            tmp_path,
+            volumes=[*ours["volumes"], {"name": "sleeper", "configMap": {"name": "sleeper"}}],
+            volumeMounts=[*ours["volumeMounts"], mount],
+        )
+        cluster.settle()
+        cluster.kubectl("-n", "airflow", "exec", "deployment/airflow-dag-processor", "--", *RESERIALIZE)
         cluster.airflow.send("PATCH", dag, {"is_paused": False})
         yield dag
     finally:
-        for where in (scheduler, processor):
-            cluster.kubectl(*where, "rm", path)
+        cluster.run("scripts/up")  # the release as it was
+        cluster.kubectl("-n", "airflow", "delete", "configmap", "sleeper")
         cluster.airflow.send("DELETE", dag, {})
 
 
