@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,23 @@ def test_a_month_as_published(folder_lake: Lake, open_page: Open, extract: Calla
     assert page_of(folder_lake).stat().st_size <= MOST_BYTES
     page = open_page(page_of(folder_lake), "#borough=Brooklyn&user=pedestrians")
     check_figures(folder_lake, page, "Brooklyn", "pedestrians", 2022, 2022)
-    assert page.is_visible("#still")
+    assert "These numbers are not current: the newest collision is" in page.inner_text("#still")
+    assert "landed by hand" in page.inner_text("#today-newest")
+
+
+def test_a_source_that_stands_still_is_named_in_both_sections(folder_lake: Lake, open_page: Open) -> None:
+    newest, moment = date(2024, 3, 5), datetime(2024, 3, 25, 10, tzinfo=UTC)
+    declared = {"source-newest": f"{newest}T00:00:00.000", "extracted-at": moment.isoformat()}
+    folder_lake.store.put("landing/crashes/<b>fetched.csv", crashes_csv(rows(3)).encode(), metadata=declared)
+    folder_lake.run()
+    days = (datetime.now(UTC).date() - newest).days
+    page = open_page(page_of(folder_lake))
+    notice = page.inner_text("#still")
+    assert f"stands still: its newest record is of 5 March 2024, {days:,} days before this page was made." in notice
+    assert "last fetched from it on 25 March 2024" in notice
+    health = page.inner_text("#health")
+    assert f"The source stands still: its newest record was {days:,} days old" in health
+    assert "<b>fetched.csv" in health
 
 
 def test_a_page_that_cannot_be_made_is_a_warning_and_the_warehouse_goes_out(folder_lake: Lake) -> None:

@@ -39,9 +39,10 @@ function showToday(cube, filter) {
   const trend = !known ? "" : now[0] === before[0] ? ", as many as a year earlier" : `, ${format(Math.abs(now[0] - before[0]))} ${now[0] > before[0] ? "more" : "fewer"} than on the same days of the week a year earlier`;
   byId("today-said").textContent = `From ${day(moved(end, -27))} to ${day(end)} the police recorded ${plural(now[0], "collision")}${subject(filter)}${trend}; ${plural(now[1], "person was", "persons were")} injured and ${format(now[2])} killed.`;
   const behindDays = Math.floor((Date.now() - Date.parse(`${HEAD.newest}T00:00:00Z`)) / 86400000);
-  byId("today-newest").textContent = `The newest day is ${day(HEAD.newest)}${behindDays > 0 ? `, ${plural(behindDays, "day")} ago` : ""}.`;
-  byId("still").hidden = behindDays <= HEAD.stillDays;
-  byId("still").textContent = `The source stands still: its newest collision is ${plural(behindDays, "day")} old. New York City usually publishes within a few days. “Last 28 days” means the 28 days up to then.`;
+  byId("today-newest").textContent = `The newest day is ${day(HEAD.newest)}${behindDays > 0 ? `, ${plural(behindDays, "day")} ago` : ""}.${HEAD.standsStill ? "" : ` ${HEAD.sourceAge}`}`;
+  const old = behindDays > HEAD.staleDays;
+  byId("still").hidden = !HEAD.standsStill && !old;
+  byId("still").textContent = `${HEAD.standsStill ? `${HEAD.sourceAge} New York City usually publishes within a few days.` : `These numbers are not current: the newest collision is ${plural(behindDays, "day")} old.`} “The last 28 days” are the 28 days up to the newest one.`;
   fill("today-table", behind("28 days and the same days of the week a year earlier", ["", "28 days", "A year earlier"], ["Collisions", "Injured", "Killed"].map((name, n) => [name, now[n], known ? before[n] : "not in the data"])));
 }
 
