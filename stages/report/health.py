@@ -23,7 +23,7 @@ UNKNOWN = {
     "Injured": "persons_injured is null",
     "Killed": "persons_killed is null",
     "Type of the first vehicle": "vehicle_type_1 is null or vehicle_type_1 in ('Unknown', 'Unknown code', 'Unmapped')",
-    "Factor of the first vehicle": (
+    "Contributing factor of the first vehicle": (
         "contributing_factor_1 is null or contributing_factor_1 in ('Unspecified', 'Unmapped')"
     ),
 }
@@ -139,10 +139,11 @@ def verdict(
     if not old and days is not None and days > stale_days:
         old = f"The newest collision was {days:,} days old when this page was made."
     if failed:
-        names = "; ".join(f"{table}: {name} ({failures:,})" for name, table, failures, _ in failed)
-        return Verdict(
-            "warn", "Trust with care", f"Checks that warn, with the rows that break them: {names}. {old}".strip()
-        )
+        rows = sum(failures for _, _, failures, _ in failed)
+        warn = "1 check warns" if len(failed) == 1 else f"{len(failed)} checks warn"
+        broken = f"{rows:,} {'row breaks' if rows == 1 else 'rows break'} {'it' if len(failed) == 1 else 'them'}"
+        about = f"{warn}; {broken}. “Checks” below has the list."
+        return Verdict("warn", "Trust with care", f"{about} {old}".strip())
     if old:
         return Verdict("warn", "Sound, but not current", f"Every check passed. {old}")
     return Verdict("good", "Numbers can be trusted", "Every check passed, and the data are current.")
@@ -192,11 +193,11 @@ def source_age(found: Sequence[Source], stale_days: int) -> str:
     """How new the source of the collisions is, in words, and that it stands still where it does."""
     source = next((source for source in found if source.dataset == COLLISIONS), None)
     if source is None:
-        return "How new the source is, is not known: no landed file is recorded."
+        return "No landed file is recorded: how old the source's newest record is, is not known."
     if source.newest is None:
         return (
-            "How new the source is, is not known: the files were landed by hand, the newest one extracted on"
-            f" {in_words(source.landed)}."
+            f"The files were landed by hand, the newest of them extracted on {in_words(source.landed)}:"
+            " whether the source has newer records is not known."
         )
     what = "The source stands still: its" if source.stands_still(stale_days) else "The source's"
     return (
@@ -263,7 +264,8 @@ def freshness(
         ),
         Table(
             "Landed files",
-            f"{len(rows):,} files are landed; the {min(LISTED, len(rows))} newest are listed.",
+            f"{len(rows):,} {'file is' if len(rows) == 1 else 'files are'} landed"
+            f"{f'; the {LISTED} newest are listed' if len(rows) > LISTED else ''}.",
             ("File", "Extracted (UTC)", "Months", "Rows", "In the warehouse", "Not yet taken in"),
             [
                 (
@@ -319,7 +321,7 @@ def rejected(warehouse: duckdb.DuckDBPyConnection) -> Table:
         from meta_source_rules semi join last_runs using (run_id)
         where column_name is null
         group by all
-        order by rejected desc, rule
+        order by rejected desc, rule, stage, dataset
         """,
         [RUNS],
     ).fetchall()
@@ -329,7 +331,8 @@ def rejected(warehouse: duckdb.DuckDBPyConnection) -> Table:
     now, of = kept or (0, 0)
     return Table(
         "Quarantine by rule",
-        f"{now:,} of {of:,} landed rows are in quarantine. Listed: what the last {RUNS} runs rejected.",
+        f"{now:,} of {of:,} landed rows are in quarantine. Listed: what the last {RUNS} runs rejected, a row counted in"
+        " each run that read it.",
         ("Rule", "Stage", "Dataset", "Rows rejected", "Runs"),
         [(rule, stage, dataset, f"{count:,}", f"{runs:,}") for rule, stage, dataset, count, runs in rows],
         frozenset({1, 2}),

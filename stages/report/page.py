@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from stages.parallel import workers
 from stages.report import places
 from stages.report.collisions import BOROUGH_NAMES, EAST, METRES, NORTH, SOUTH, WEST, read
 from stages.report.cube import Cube, fill
-from stages.report.health import Health, health
+from stages.report.health import Health, health, in_words
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("data.js", "draw.js", "map.js", "main.js")
@@ -100,6 +100,7 @@ def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
         head=jinja2.utils.htmlsafe_json_dumps(head, dumps=compact),
         packed=packed,
         health=found,
+        in_words=lambda day: in_words(date.fromisoformat(day)),
     )
     return text.encode()
 

@@ -98,7 +98,9 @@ def check_figures(lake: Lake, page: Page, borough: str, user: str, first: int, l
         f"select count(*), sum({group}_injured)::bigint, sum({group}_killed)::bigint from collisions"
         f" where {' and '.join(where)}"
     )
-    found = re.search(r"([\d,]+) persons? w\w+ injured and ([\d,]+) killed in ([\d,]+) collision", said(page, "time"))
+    found = re.search(
+        r"([\d,]+) (?:person|people) w\w+ injured and ([\d,]+) killed in ([\d,]+) collision", said(page, "time")
+    )
     assert found, said(page, "time")
     assert [int(text.replace(",", "")) for text in found.groups()] == [injured, killed, count]
     located = lake.one(f"select count(*) from collisions where latitude is not null and {' and '.join(where)}")
@@ -150,6 +152,10 @@ def test_a_choice_goes_into_the_address_and_acts_on_everything(sample_lake: Lake
     after = [said(page, part) for part in ("today", "time", "when", "where", "why")]
     assert all(one != other for one, other in zip(before[:4], after[:4], strict=True))
     check_figures(sample_lake, page, "Queens", "all", 2023, 2024)
+    page.select_option("#to", label="2023")
+    page.locator("html[data-shown*='years=2023']:not([data-shown*='2024'])").wait_for(state="attached", timeout=WAIT)
+    assert page.inner_text("#filtered") == "Shown: all collisions in Queens, 2023."
+    assert "are those up to 31 December 2023" in page.inner_text("#still")
     page.click("#reset")
     page.locator("html[data-shown='everything']").wait_for(state="attached", timeout=WAIT)
     assert [said(page, part) for part in ("today", "time", "when", "where", "why")] == before
@@ -213,6 +219,11 @@ def test_a_single_collision_has_a_page(folder_lake: Lake, open_page: Open) -> No
     page = open_page(page_of(folder_lake), width=390)
     assert "1 collision." in said(page, "time")
     assert "1,0" not in said(page, "where")
+    assert (page.inner_text("#killed"), page.inner_text("#fatal-hours")) == (
+        "Nobody was killed.",
+        "No collision was fatal.",
+    )
+    assert "1 file is landed." in page.inner_text("#health")
 
 
 def test_an_empty_warehouse_has_a_page_that_says_so(folder_lake: Lake, open_page: Open, tmp_path: Path) -> None:

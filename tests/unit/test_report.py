@@ -88,7 +88,7 @@ def test_the_policy_allows_nothing_but_the_pages_own_script_and_styles() -> None
         (0, None, [], "bad", "no collision"),
         (5, 3, [], "good", "Every check passed"),
         (5, 15, [], "warn", "15 days old"),
-        (5, 3, [CHECK], "warn", "things hold (3)"),
+        (5, 3, [CHECK], "warn", "1 check warns; 3 rows break it"),
         (5, 15, [CHECK], "warn", "15 days old"),
         (5, 3, [CHECK, ("keys", "t", 1, "error")], "bad", "keys"),
     ],
@@ -176,7 +176,10 @@ def test_the_table_has_every_dataset_and_names_those_that_stand_still() -> None:
 def test_a_page_without_landed_files_says_that_it_knows_nothing() -> None:
     found = sources(landed(), NOW)
     assert found == []
-    assert source_age(found, STALE_DAYS) == "How new the source is, is not known: no landed file is recorded."
+    assert (
+        source_age(found, STALE_DAYS)
+        == "No landed file is recorded: how old the source's newest record is, is not known."
+    )
 
 
 def test_every_borough_has_an_outline_of_points_within_the_grid() -> None:
