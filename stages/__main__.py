@@ -102,7 +102,13 @@ def parser(names: Sequence[str]) -> Parser:
         "--years", type=years, default=[], metavar="YYYY,YYYY", help="in place of --start and --end: these years, whole"
     )
     made.add_argument(
-        "--dataset", nargs="+", type=listed, default=[], metavar="NAME", help=f"default: all ({' '.join(names)})"
+        "--dataset",
+        "--datasets",
+        nargs="+",
+        type=listed,
+        default=[],
+        metavar="NAME",
+        help=f"default: all ({' '.join(names)})",
     )
     made.add_argument(
         "--chunk",

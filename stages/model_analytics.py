@@ -77,7 +77,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
             rows = {dataset.name: ledger.rows_out for dataset, ledger in ledgers.items()}
             check_shrink(this, built, published, rows, rows_before)
         store.delete(keys.WAREHOUSE_LOG)
-        page = make_report(built, scratch / "report", this.run_id)
+        page = make_report(built, scratch / "report", this.run_id, this.settings.stale_days)
         etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
         size = built.stat().st_size
     for dataset, job in jobs.items():
@@ -100,12 +100,12 @@ def newest_date(store: ObjectStore, dataset: Dataset) -> str | None:
     return str(pc.max(dates))
 
 
-def make_report(built: Path, scratch: Path, run_id: str) -> bytes | None:
+def make_report(built: Path, scratch: Path, run_id: str, stale_days: int) -> bytes | None:
     """The page of the warehouse that was built; None, with a warning, where it cannot be made."""
     try:
         from stages.report.page import make as make_page
 
-        return make_page(built, scratch, run_id)
+        return make_page(built, scratch, run_id, stale_days=stale_days)
     except Exception as error:  # whatever it is: the warehouse matters more
         log.warning("%s: the report could not be made; the last one stays: %r", STAGE, error)
         return None

@@ -71,6 +71,8 @@ def cluster(context: typer.Context) -> Cluster:
     return Cluster(ops(context).settings, ops(context).shell)
 
 
+YEARS = "in place of --start and --end: these years, whole"
+DATASETS = "only these datasets; default: all"
 ALLOW_SHRINK = "publish even if the warehouse has lost many rows, e.g. after files were removed from landing"
 
 
@@ -165,19 +167,24 @@ def land(
 @app.command()
 def trigger(
     context: typer.Context,
+    *,
     start: Annotated[date | None, typer.Option(parser=parse_day, metavar="YYYY-MM-DD", help="first date")] = None,
     end: Annotated[
         date | None, typer.Option(parser=parse_day, metavar="YYYY-MM-DD", help="date after the last")
     ] = None,
+    years: Annotated[str | None, typer.Option(metavar="YYYY,YYYY", help=YEARS)] = None,
+    datasets: Annotated[str | None, typer.Option(metavar="NAME,NAME", help=DATASETS)] = None,
     allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help=ALLOW_SHRINK)] = False,
 ) -> int:
     """Start a run on the cluster, follow its tasks, print each stage's log and the ledger.
 
-    Without dates it covers everything in landing. The exit code is the run's.
+    Without dates or years it covers everything in landing. The exit code is the run's.
     """
     from collisions_ops import trigger as command
+    from collisions_ops.params import params
 
-    return command.trigger(cluster(context), ops(context).console, start, end, allow_shrink=allow_shrink)
+    conf = params(start, end, years, datasets, allow_shrink=allow_shrink)
+    return command.trigger(cluster(context), ops(context).console, conf)
 
 
 @app.command()
@@ -273,6 +280,7 @@ def keep_forwards(context: typer.Context) -> int:
 @app.command()
 def demo(
     context: typer.Context,
+    *,
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE.csv ...]", help="published CSV files, .csv or .csv.gz")
     ] = None,
@@ -280,24 +288,31 @@ def demo(
     source: Annotated[
         bool, typer.Option("--source", help="fetch from a local server that behaves like the city's API")
     ] = False,
+    years: Annotated[
+        str | None, typer.Option(metavar="YYYY,YYYY", help="only these years; default: everything")
+    ] = None,
+    datasets: Annotated[str | None, typer.Option(metavar="NAME,NAME", help=DATASETS)] = None,
     allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help=ALLOW_SHRINK)] = False,
 ) -> int:
     """The whole pipeline on this machine, through Airflow: no Docker, no cluster, no server.
 
-    scripts/demo [--ui] [--source] [--allow-shrink] [FILE.csv ...]
+    scripts/demo [--ui] [--source] [--years YYYY,YYYY] [--datasets NAME,NAME] [--allow-shrink] [FILE.csv ...]
 
     Without files: a generated sample, shaped like the published files with their defects (lake: .collisions/lake). With
     files: those, as published (lake: .collisions/lake-files; what earlier calls landed there stays). A file's
     modification time is kept: it is the extraction time, which decides which version of a record wins. With --source:
     nothing is landed but what is fetched from a local server (lake: .collisions/lake-source); with
-    COLLISIONS_SOURCE=socrata, from the city itself, its whole tables at first (lake: .collisions/lake-city).
+    COLLISIONS_SOURCE=socrata, from the city itself, its whole tables at first, or the --years (lake:
+    .collisions/lake-city).
 
     Another port for the UI: UI_PORT=8081 scripts/demo --ui. The exit code is the run's.
     """
     from collisions_ops import demo as command
+    from collisions_ops.params import params
 
     settings, console = ops(context).settings, ops(context).console
-    return command.demo(settings, console, files or [], ui=ui, source=source, allow_shrink=allow_shrink)
+    conf = params(years=years, datasets=datasets, allow_shrink=allow_shrink)
+    return command.demo(settings, console, files or [], conf, ui=ui, source=source)
 
 
 @app.command()
@@ -308,9 +323,11 @@ def fetch(
     end: Annotated[
         date | None, typer.Option(parser=parse_day, metavar="YYYY-MM-DD", help="date after the last; default: open")
     ] = None,
+    years: Annotated[str | None, typer.Option(metavar="YYYY,YYYY", help=YEARS)] = None,
     dataset: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="may be repeated; default: all that the API has")
     ] = None,
+    datasets: Annotated[str | None, typer.Option(metavar="NAME,NAME", help="the same, between commas")] = None,
     whole: Annotated[bool, typer.Option("--all", help="the whole table, by the bulk export")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the requests and counts; fetch nothing")] = False,
     on_cluster: Annotated[
@@ -326,9 +343,13 @@ def fetch(
     README.md lists; HTTPS_PROXY, SSL_CERT_FILE.
     """
     from collisions_ops import fetch as command
+    from collisions_ops.params import parse_datasets, parse_years
 
     target = cluster(context) if on_cluster else None
-    command.fetch(ops(context).settings, target, start, end, dataset or [], whole=whole, dry_run=dry_run)
+    names = [*(dataset or []), *parse_datasets(datasets)]
+    command.fetch(
+        ops(context).settings, target, start, end, names, years=parse_years(years), whole=whole, dry_run=dry_run
+    )
     return 0
 
 

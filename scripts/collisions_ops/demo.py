@@ -77,8 +77,8 @@ class Demo:
         if done.returncode != 0:
             raise OpsError(f"could not generate the sample; see {log}")
 
-    def run(self, files: Mapping[Path, str], *, allow_shrink: bool) -> OpsError | None:
-        """Land the files, or the sample unless there is a source to fetch from; run the DAG over all, show answers.
+    def run(self, files: Mapping[Path, str], conf: Mapping[str, Any]) -> OpsError | None:
+        """Land the files, or the sample unless there is a source to fetch from; run the DAG, show answers.
 
         Returns why the DAG's run failed.
         """
@@ -95,7 +95,7 @@ class Demo:
             migration.result()
         self.step(f"the DAG {DAG}, by airflow dags test")
         try:
-            self.run_dag({"allow_shrink": True} if allow_shrink else {})
+            self.run_dag(conf)
         except OpsError as failed:
             return failed
         self.step("what the warehouse says")
@@ -212,12 +212,14 @@ def demo(
     settings: Settings,
     console: Console,
     files: Sequence[Path],
+    conf: Mapping[str, Any],
     *,
     ui: bool = False,
     source: bool = False,
-    allow_shrink: bool = False,
 ) -> int:
-    """Land the sample or the files, or fetch from a local `source`; run the DAG, show answers, perhaps serve the UI."""
+    """Land the sample or the files, or fetch from a local `source`; run the DAG with the params `conf`, show answers,
+    perhaps serve the UI.
+    """
     check_files(files)
     if source and files:
         raise OpsError("--source serves a sample of its own: leave out the files, or serve them by python -m socrata")
@@ -240,7 +242,7 @@ def demo(
         this = Demo(settings, console, environ, lake, began)
         with alone(settings.state):
             settings.last_lake.write_text(str(lake))
-            failed = this.run(landed, allow_shrink=allow_shrink)
+            failed = this.run(landed, conf)
         if failed and not ui:
             raise failed
         if failed:

@@ -7,6 +7,7 @@ from datetime import date
 
 from collisions_ops.cluster import Cluster
 from collisions_ops.errors import OpsError
+from collisions_ops.params import check_datasets, check_dates
 from collisions_ops.settings import Settings as OpsSettings
 from stages import datasets, logs
 from stages.errors import StageError
@@ -24,26 +25,27 @@ def fetch(
     end: date | None,
     names: Sequence[str],
     *,
+    years: Sequence[int] = (),
     whole: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Fetch the dates [start, end), or the whole table, of the named datasets (or all) into the lake's landing.
+    """Fetch the dates [start, end), the years, or the whole table, of the named datasets (or all) into landing.
 
     The lake is the embedded one, or `cluster`'s. Raises OpsError where the call is wrong or the fetch fails.
     """
-    if not whole and start is None:
-        raise OpsError("say which dates: --start YYYY-MM-DD [--end YYYY-MM-DD], or --all for the whole table")
-    if start and end and start >= end:
-        raise OpsError(f"--start {start} is not before --end {end}, which is exclusive")
-    unknown = sorted(set(names) - set(datasets.names()))
-    if unknown:
-        raise OpsError(f"there is no dataset {', '.join(unknown)}; choose from {', '.join(datasets.names())}")
+    check_dates(start, end, years)
+    check_datasets(names)
+    if not whole and start is None and not years:
+        raise OpsError(
+            "say which dates: --start YYYY-MM-DD [--end YYYY-MM-DD], --years YYYY,YYYY, or --all for the whole table"
+        )
+    scope, also = Scope.of_years(years) if years else (Scope(start, end), frozenset[str]())
     lake = cluster.lake_environment() if cluster else {"COLLISIONS_LAKE": settings.embedded_lake}
     logs.set_up()
     try:
         stated = Settings.from_environment({**settings.environ, **lake, "COLLISIONS_SOURCE": "socrata"})
-        run_id = f"by-hand_{start or 'first'}_{end or 'last'}"
-        run = Run(open_store(stated), stated, Scope(start, end), run_id, full_refresh=whole)
+        named = "-".join(map(str, years)) or f"{start or 'first'}_{end or 'last'}"
+        run = Run(open_store(stated), stated, scope, f"by-hand_{named}", full_refresh=whole, also=also)
         for dataset in datasets.registry():
             if not names or dataset.name in names:
                 fetch_dataset(run, dataset, dry_run=dry_run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
 from typing import Any
 
 from collisions_ops import query, report
@@ -13,17 +13,10 @@ from collisions_ops.errors import OpsError
 from collisions_ops.settings import DAG
 
 
-def trigger(
-    cluster: Cluster, console: Console, start: date | None, end: date | None, *, allow_shrink: bool = False
-) -> int:
-    """Start a run over [start, end), print each stage's log lines, then the ledger."""
-    if start and end and start >= end:
-        raise OpsError(f"no dates in [{start}, {end}): --end is exclusive")
+def trigger(cluster: Cluster, console: Console, conf: Mapping[str, Any]) -> int:
+    """Start a run with these params, print each stage's log lines, then the ledger."""
     airflow = Airflow.on(cluster)
     airflow.require_unpaused()
-    conf: dict[str, Any] = {side: str(day) for side, day in (("start", start), ("end", end)) if day}
-    if allow_shrink:
-        conf["allow_shrink"] = True
     run_id = airflow.trigger(conf)
     console.print(f"{run_id}   {airflow.address}/dags/{DAG}/runs/{run_id}")
     state = airflow.follow(run_id, console)

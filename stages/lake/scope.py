@@ -57,10 +57,14 @@ def whole_months(months: list[str]) -> Scope:
     return Scope(first, end)
 
 
-def spans(months: Iterable[str]) -> str:
-    """Months as people list them: `2022-01 to 2022-03, 2022-07`."""
+def stretches(months: Iterable[str]) -> list[tuple[str, str]]:
+    """The first and last month of each stretch of months without a gap, in order."""
     codes = sorted(map(month_code, months))
     firsts = [code for code, before in zip(codes, [None, *codes], strict=False) if before is None or code > before + 1]
-    lasts = [code for code, after in zip(codes, [*codes[1:], None], strict=True) if after is None or after > code + 1]
-    names = [(month_name(first), month_name(last)) for first, last in zip(firsts, lasts, strict=True)]
-    return ", ".join(first if first == last else f"{first} to {last}" for first, last in names)
+    lasts = [code for code, after in zip(codes, [*codes[1:], None], strict=False) if after is None or after > code + 1]
+    return [(month_name(first), month_name(last)) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def spans(months: Iterable[str]) -> str:
+    """Months as people list them: `2022-01 to 2022-03, 2022-07`."""
+    return ", ".join(first if first == last else f"{first} to {last}" for first, last in stretches(months))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
 
 import duckdb
 
-STILL_DAYS = 14  # the city usually publishes within a few days
+COLLISIONS = "crashes"  # the dataset of fct_collisions
+NOT_KNOWN = "not known"
 RUNS = 30
+LISTED = 12  # landed files
 # What people ask for, and the SQL of a collision without it.
 UNKNOWN = {
     "Borough": "borough is null",
@@ -22,7 +23,7 @@ UNKNOWN = {
     "Injured": "persons_injured is null",
     "Killed": "persons_killed is null",
     "Type of the first vehicle": "vehicle_type_1 is null or vehicle_type_1 in ('Unknown', 'Unknown code', 'Unmapped')",
-    "Factor of the first vehicle": (
+    "Contributing factor of the first vehicle": (
         "contributing_factor_1 is null or contributing_factor_1 in ('Unspecified', 'Unmapped')"
     ),
 }
@@ -50,10 +51,34 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Source:
+    """How new a dataset's source was when its last file was fetched: the newest date that it had, and how many days
+    before the page was made that was; None where all its files were landed by hand. `landed`: when its newest file was
+    extracted. Times are UTC.
+    """
+
+    dataset: str
+    landed: datetime
+    fetched: datetime | None
+    newest: date | None
+    days: int | None
+
+    def stands_still(self, stale_days: int) -> bool:
+        """Whether its newest record is older than that; False where it is not known."""
+        return self.days is not None and self.days > stale_days
+
+
+@dataclass(frozen=True)
 class Health:
-    """The section about the data themselves. Days are YYYY-MM-DD; None where there is no collision."""
+    """The section about the data themselves. Days are YYYY-MM-DD; None where there is no collision.
+
+    `source_age` says how new the source of the collisions is; `stands_still`: whether that is too old.
+    """
 
     verdict: Verdict
+    source_age: str
+    stands_still: bool
+    stale_days: int
     tables: Sequence[Table]
     collisions: int
     oldest: str | None
@@ -62,17 +87,21 @@ class Health:
     run_id: str
 
 
-def health(warehouse: duckdb.DuckDBPyConnection, run_id: str, now: datetime) -> Health:
-    """What the warehouse's own record says of it at the moment `now`."""
+def health(warehouse: duckdb.DuckDBPyConnection, run_id: str, now: datetime, stale_days: int) -> Health:
+    """What the warehouse's own record says of it at the moment `now`; a source whose newest record is more than
+    `stale_days` old stands still.
+    """
     row = warehouse.execute("select count(*), min(crash_date), max(crash_date) from fct_collisions").fetchone()
     count, oldest, newest = row or (0, None, None)
     failed = warehouse.execute(
         "select check_name, table_name, failures, severity from meta_quality where not passed order by all"
     ).fetchall()
     days = (now.date() - newest).days if newest else None
+    found = sources(warehouse, now)
+    still = any(source.stands_still(stale_days) for source in found if source.dataset == COLLISIONS)
     tables = [
         *checks(warehouse),
-        freshness(warehouse, newest, days),
+        *freshness(warehouse, found, newest, days, stale_days),
         stages(warehouse, run_id),
         rejected(warehouse),
         unknown(warehouse, count),
@@ -80,7 +109,10 @@ def health(warehouse: duckdb.DuckDBPyConnection, run_id: str, now: datetime) -> 
     ]
     tables += [revisions(warehouse)] if has(warehouse, "meta_revisions") else []
     return Health(
-        verdict(count, days, failed),
+        verdict(count, days, failed, found, stale_days),
+        source_age(found, stale_days),
+        still,
+        stale_days,
         tables,
         count,
         str(oldest) if oldest else None,
@@ -90,19 +122,28 @@ def health(warehouse: duckdb.DuckDBPyConnection, run_id: str, now: datetime) -> 
     )
 
 
-def verdict(count: int, days: int | None, failed: Sequence[tuple[str, str, int, str]]) -> Verdict:
+def verdict(
+    count: int,
+    days: int | None,
+    failed: Sequence[tuple[str, str, int, str]],
+    found: Sequence[Source],
+    stale_days: int,
+) -> Verdict:
     """One word on the whole: errors before warnings, warnings before age."""
     if not count:
         return Verdict("bad", "No data", "The warehouse holds no collision.")
     errors = [name for name, _, _, severity in failed if severity == "error"]
     if errors:
         return Verdict("bad", "Do not trust these numbers", f"Failed: {'; '.join(errors)}.")
-    old = f"The newest collision was {days:,} days old when this page was made." if days and days > STILL_DAYS else ""
+    old = what_stands_still(found, stale_days)
+    if not old and days is not None and days > stale_days:
+        old = f"The newest collision was {days:,} days old when this page was made."
     if failed:
-        names = "; ".join(f"{table}: {name} ({failures:,})" for name, table, failures, _ in failed)
-        return Verdict(
-            "warn", "Trust with care", f"Checks that warn, with the rows that break them: {names}. {old}".strip()
-        )
+        rows = sum(failures for _, _, failures, _ in failed)
+        warn = "1 check warns" if len(failed) == 1 else f"{len(failed)} checks warn"
+        broken = f"{rows:,} {'row breaks' if rows == 1 else 'rows break'} {'it' if len(failed) == 1 else 'them'}"
+        about = f"{warn}; {broken}. “Checks” below has the list."
+        return Verdict("warn", "Trust with care", f"{about} {old}".strip())
     if old:
         return Verdict("warn", "Sound, but not current", f"Every check passed. {old}")
     return Verdict("good", "Numbers can be trusted", "Every check passed, and the data are current.")
@@ -130,32 +171,116 @@ def checks(warehouse: duckdb.DuckDBPyConnection) -> list[Table]:
     ]
 
 
-def freshness(warehouse: duckdb.DuckDBPyConnection, newest: Any, days: int | None) -> Table:
-    """The landed files, the newest extract first."""
+def sources(warehouse: duckdb.DuckDBPyConnection, now: datetime) -> list[Source]:
+    """The datasets of the landed files, by name, and how new their sources are at the moment `now`."""
+    rows = warehouse.execute("""
+        select
+            dataset, max(extracted_at),
+            max(extracted_at) filter (where source_newest is not null),
+            arg_max(source_newest, extracted_at) filter (where source_newest is not null)
+        from meta_sources
+        where removed_at is null
+        group by dataset
+        order by dataset
+    """).fetchall()
+    return [
+        Source(dataset, landed, fetched, newest, (now.date() - newest).days if newest else None)
+        for dataset, landed, fetched, newest in rows
+    ]
+
+
+def source_age(found: Sequence[Source], stale_days: int) -> str:
+    """How new the source of the collisions is, in words, and that it stands still where it does."""
+    source = next((source for source in found if source.dataset == COLLISIONS), None)
+    if source is None:
+        return "No landed file is recorded: how old the source's newest record is, is not known."
+    if source.newest is None:
+        return (
+            f"The files were landed by hand, the newest of them extracted on {in_words(source.landed)}:"
+            " whether the source has newer records is not known."
+        )
+    what = "The source stands still: its" if source.stands_still(stale_days) else "The source's"
+    return (
+        f"{what} newest record is of {in_words(source.newest)}, {count_days(source.days)} before this page was made."
+        f" A file was last fetched from it on {in_words(source.fetched)}."
+    )
+
+
+def what_stands_still(found: Sequence[Source], stale_days: int) -> str:
+    """A sentence on each source that stands still; empty where none does."""
+    still = [source for source in found if source.stands_still(stale_days)]
+    return " ".join(
+        f"The source{'' if source.dataset == COLLISIONS else f' of {source.dataset}'} stands still: its newest record"
+        f" was {count_days(source.days)} old when this page was made."
+        for source in sorted(still, key=lambda source: source.dataset != COLLISIONS)
+    )
+
+
+def in_words(day: date | None) -> str:
+    """A date as people write it."""
+    return f"{day.day} {day:%B %Y}" if day else NOT_KNOWN
+
+
+def count_days(days: int | None) -> str:
+    """A number of days, in words."""
+    return f"{days:,} day{'' if days == 1 else 's'}"
+
+
+def freshness(
+    warehouse: duckdb.DuckDBPyConnection,
+    found: Sequence[Source],
+    newest: date | None,
+    days: int | None,
+    stale_days: int,
+) -> list[Table]:
+    """How new the source of each dataset is; the landed files, the newest extract first."""
     rows = warehouse.execute("""
         select file, extracted_at, first_month, last_month, rows, in_warehouse, left_in_landing, unfinished
         from meta_sources
         where removed_at is null
         order by extracted_at desc, file
     """).fetchall()
-    age = f"The newest collision is of {newest}, {days:,} days before this page was made. " if newest else ""
-    return Table(
-        "Freshness",
-        f"{age}Landed files: {len(rows):,}; the newest are listed.",
-        ("File", "Extracted (UTC)", "Months", "Rows", "In the warehouse", "Not yet taken in"),
-        [
-            (
-                file.removeprefix("landing/"),
-                f"{at:%Y-%m-%d %H:%M}",
-                f"{first or ''} to {last or ''}",
-                f"{count:,}",
-                f"{held:,}",
-                f"{(left or 0) + (unfinished or 0):,}",
-            )
-            for file, at, first, last, count, held, left, unfinished in rows[:12]
-        ],
-        frozenset({1, 2}),
+    age = (
+        f"The newest collision is of {in_words(newest)}, {count_days(days)} before this page was made. "
+        if newest
+        else ""
     )
+    return [
+        Table(
+            "Freshness",
+            f"{age}{what_stands_still(found, stale_days) or source_age(found, stale_days)}",
+            ("Dataset", "Source's newest record", "Days old", "Last fetched (UTC)", "Newest file extracted (UTC)"),
+            [
+                (
+                    source.dataset,
+                    str(source.newest or NOT_KNOWN),
+                    NOT_KNOWN if source.days is None else f"{source.days:,}",
+                    f"{source.fetched:%Y-%m-%d %H:%M}" if source.fetched else "landed by hand",
+                    f"{source.landed:%Y-%m-%d %H:%M}",
+                )
+                for source in found
+            ],
+            frozenset({1, 3, 4}),
+        ),
+        Table(
+            "Landed files",
+            f"{len(rows):,} {'file is' if len(rows) == 1 else 'files are'} landed"
+            f"{f'; the {LISTED} newest are listed' if len(rows) > LISTED else ''}.",
+            ("File", "Extracted (UTC)", "Months", "Rows", "In the warehouse", "Not yet taken in"),
+            [
+                (
+                    file.removeprefix("landing/"),
+                    f"{at:%Y-%m-%d %H:%M}",
+                    f"{first or ''} to {last or ''}",
+                    f"{count:,}",
+                    f"{held:,}",
+                    f"{(left or 0) + (unfinished or 0):,}",
+                )
+                for file, at, first, last, count, held, left, unfinished in rows[:LISTED]
+            ],
+            frozenset({1, 2}),
+        ),
+    ]
 
 
 def stages(warehouse: duckdb.DuckDBPyConnection, run_id: str) -> Table:
@@ -196,7 +321,7 @@ def rejected(warehouse: duckdb.DuckDBPyConnection) -> Table:
         from meta_source_rules semi join last_runs using (run_id)
         where column_name is null
         group by all
-        order by rejected desc, rule
+        order by rejected desc, rule, stage, dataset
         """,
         [RUNS],
     ).fetchall()
@@ -206,7 +331,8 @@ def rejected(warehouse: duckdb.DuckDBPyConnection) -> Table:
     now, of = kept or (0, 0)
     return Table(
         "Quarantine by rule",
-        f"{now:,} of {of:,} landed rows are in quarantine. Listed: what the last {RUNS} runs rejected.",
+        f"{now:,} of {of:,} landed rows are in quarantine. Listed: what the last {RUNS} runs rejected, a row counted in"
+        " each run that read it.",
         ("Rule", "Stage", "Dataset", "Rows rejected", "Runs"),
         [(rule, stage, dataset, f"{count:,}", f"{runs:,}") for rule, stage, dataset, count, runs in rows],
         frozenset({1, 2}),

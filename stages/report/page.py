@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from stages.parallel import workers
 from stages.report import places
 from stages.report.collisions import BOROUGH_NAMES, EAST, METRES, NORTH, SOUTH, WEST, read
 from stages.report.cube import Cube, fill
-from stages.report.health import STILL_DAYS, Health, health
+from stages.report.health import Health, health, in_words
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("data.js", "draw.js", "map.js", "main.js")
@@ -26,9 +26,12 @@ LEVEL = 5  # of deflate: 6 takes thrice the time for a fiftieth less
 COARSER = (30, 45, 60, 90, 120)  # metres of a cell: the first that fits
 
 
-def make(warehouse: Path, scratch: Path, run_id: str = "", now: datetime | None = None) -> bytes:
+def make(
+    warehouse: Path, scratch: Path, run_id: str = "", now: datetime | None = None, *, stale_days: int = 14
+) -> bytes:
     """The page of a warehouse file, as HTML in UTF-8, of at most MOST_BYTES; spills into `scratch`.
 
+    A source whose newest record is more than `stale_days` older than `now` stands still.
     Reads the file only. Raises duckdb.Error where a table that it needs is missing.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -42,7 +45,7 @@ def make(warehouse: Path, scratch: Path, run_id: str = "", now: datetime | None 
         connection.execute(f"attach '{quoted}' as warehouse (read_only)")
         connection.execute("use warehouse")
         connection.execute("set search_path = 'temp,warehouse'")
-        found = health(connection, run_id, now or datetime.now(UTC))
+        found = health(connection, run_id, now or datetime.now(UTC), stale_days)
         collisions = read(connection)
         cube = fill(connection, collisions)
         places.worst(connection, cube)
@@ -64,7 +67,9 @@ def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
         "years": cube.years,
         "oldest": found.oldest,
         "newest": found.newest,
-        "stillDays": STILL_DAYS,
+        "staleDays": found.stale_days,
+        "standsStill": found.stands_still,
+        "sourceAge": found.source_age,
         "boroughs": BOROUGH_NAMES,
         "places": cube.names["place"],
         "names": {
@@ -95,6 +100,7 @@ def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
         head=jinja2.utils.htmlsafe_json_dumps(head, dumps=compact),
         packed=packed,
         health=found,
+        in_words=lambda day: in_words(date.fromisoformat(day)),
     )
     return text.encode()
 

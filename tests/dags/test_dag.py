@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -250,6 +250,27 @@ def test_which_dates_a_run_covers(run, stub, run_type, interval, conf, scope):
 def test_what_the_params_become(run, stub, conf, stage, argument):
     run(conf)
     assert argument in next(call for call in stub.calls if call[0] == stage)
+
+
+def test_the_commands_take_the_params_that_the_dag_takes(dag):
+    from collisions_ops.params import YEARS, params
+
+    years = dag.params.get_param("years").schema["items"]
+    assert (years["minimum"], years["maximum"]) == (YEARS[0], YEARS[-1])
+    for given in (
+        params(years=f"{YEARS[-1]},{YEARS[0]},2022,2022", datasets="persons,crashes"),
+        params(date(2022, 1, 1), date(2022, 2, 1), allow_shrink=True),
+    ):
+        for name, value in given.items():
+            dag.params.get_param(name).resolve(value)
+
+
+@pytest.mark.parametrize("conf", [{"start": "2023-01-01"}, {"end": "2023-01-01"}])
+def test_years_and_dates_fail_at_once(run, stub, capfd, conf):
+    dag_run = run({"years": [2022], **conf})
+    assert states(dag_run) == {"ingest_raw": "failed"} | dict.fromkeys(STAGES[1:], "upstream_failed")
+    assert stub.calls == []
+    assert "give the years or the dates, not both" in "".join(capfd.readouterr())
 
 
 def test_every_param_is_described_in_the_form(dag):

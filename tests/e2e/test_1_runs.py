@@ -54,18 +54,26 @@ def test_land_trigger_green_and_equal_to_embedded_twice(cluster: Cluster, embedd
     assert cluster.lake.one("select sum(persons_injured) from fct_collisions") == 3100
 
 
-def test_manual_run_with_params(cluster: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("options", "scope"),
+    [
+        (["--start", "2022-01-05", "--end", "2022-01-07"], "[2022-01-05, 2022-01-07)"),
+        (["--years", "2022", "--datasets", "crashes"], "[2022-01-01, 2023-01-01)"),
+    ],
+)
+def test_manual_run_with_params(cluster: Cluster, options: list[str], scope: str) -> None:
     """The params reach the stages as they are; the scope is one of months, so the rows stay."""
     before = cluster.lake.contents()
-    said = cluster.run("scripts/trigger", "--start", "2022-01-05", "--end", "2022-01-07")
-    assert "scope [2022-01-05, 2022-01-07)" in said
+    said = cluster.run("scripts/trigger", *options)
+    assert f"scope {scope}" in said
     assert cluster.lake.contents() == before
 
 
 def test_wrong_params_are_refused(cluster: Cluster) -> None:
-    """A malformed date and an empty range never become a run."""
+    """A malformed date, an empty range, and years beside dates never become a run."""
     assert "invalid" in cluster.run("scripts/trigger", "--start", "05/01/2022", check=False)
     assert "no dates" in cluster.run("scripts/trigger", "--start", "2022-01-05", "--end", "2022-01-05", check=False)
+    assert "not both" in cluster.run("scripts/trigger", "--years", "2022", "--end", "2022-01-05", check=False)
 
 
 def test_scheduled_run_takes_in_what_is_new_whatever_its_dates(

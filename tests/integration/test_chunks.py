@@ -178,8 +178,9 @@ def test_a_stage_of_the_whole_run_takes_no_chunk(months: Lake, stage: str) -> No
 
 
 def test_an_unknown_dataset_is_refused_with_those_that_there_are(months: Lake) -> None:
-    done = months.stage("ingest_raw", "--dataset=crashes,tunnels")
-    assert (done.code, "there is no dataset 'tunnels'; there are: " in done.last) == (78, True)
+    for option in ("--dataset=crashes,tunnels", "--datasets=crashes,tunnels"):
+        done = months.stage("ingest_raw", option)
+        assert (done.code, "there is no dataset 'tunnels'; there are: " in done.last) == (78, True)
 
 
 # --- limits -------------------------------------------------------------------------------------------

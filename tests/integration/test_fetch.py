@@ -46,6 +46,13 @@ def test_a_dry_run_prints_requests_and_counts_and_lands_nothing(
     assert not (tmp_path / "lake").exists()
 
 
+def test_years_are_landed_a_file_for_each_stretch_of_them(server: SocrataServer, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert fetch(server, tmp_path / "lake", "--years=2024,2021,2022", "--datasets=crashes") == 0
+    names = sorted(file.name.partition("_asof_")[0] for file in tmp_path.glob("lake/landing/crashes/*.csv"))
+    assert names == ["crashes_2020-12-25_2023-01-01", "crashes_2023-12-25_2025-01-01"]
+
+
 def test_the_whole_table_comes_by_the_export(server: SocrataServer, tmp_path: Path) -> None:
     assert fetch(server, tmp_path / "lake", "--all", "--dataset", "crashes") == 0
     assert [file.name[:17] for file in tmp_path.glob("lake/landing/crashes/*.csv")] == ["crashes_all_asof_"]
@@ -55,8 +62,11 @@ def test_the_whole_table_comes_by_the_export(server: SocrataServer, tmp_path: Pa
     ("arguments", "said"),
     [
         ([], "say which dates"),
-        (["--start", "2024-03-05", "--end", "2024-03-05"], "is not before"),
-        (["--all", "--dataset", "nonsense"], "there is no dataset nonsense"),
+        (["--start", "2024-03-05", "--end", "2024-03-05"], "no dates in [2024-03-05, 2024-03-05)"),
+        (["--years", "2024", "--start", "2024-03-05"], "give the years or the dates, not both"),
+        (["--years", "24"], "'24' is not a year"),
+        (["--all", "--dataset", "nonsense"], "there is no dataset 'nonsense'; there are: crashes"),
+        (["--all", "--datasets", "crashes,nonsense"], "there is no dataset 'nonsense'; there are: crashes"),
     ],
 )
 def test_a_wrong_call_is_refused_before_anything_is_asked(

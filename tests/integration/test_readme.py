@@ -35,6 +35,7 @@ RUNS = {
     "scripts/up": CLUSTER,
     "scripts/land FILE.csv": CLUSTER,
     "scripts/trigger --start 2022-01-01 --end 2022-02-01": CLUSTER,
+    "scripts/trigger --years 2022,2023 --datasets crashes,persons": CLUSTER,
     "scripts/backfill --from 2022-01-10 --to 2022-01-13": CLUSTER,
     "scripts/status": CLUSTER,
     "scripts/logs transform_clean": CLUSTER,

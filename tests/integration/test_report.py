@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,9 @@ def check_figures(lake: Lake, page: Page, borough: str, user: str, first: int, l
         f"select count(*), sum({group}_injured)::bigint, sum({group}_killed)::bigint from collisions"
         f" where {' and '.join(where)}"
     )
-    found = re.search(r"([\d,]+) persons? w\w+ injured and ([\d,]+) killed in ([\d,]+) collision", said(page, "time"))
+    found = re.search(
+        r"([\d,]+) (?:person|people) w\w+ injured and ([\d,]+) killed in ([\d,]+) collision", said(page, "time")
+    )
     assert found, said(page, "time")
     assert [int(text.replace(",", "")) for text in found.groups()] == [injured, killed, count]
     located = lake.one(f"select count(*) from collisions where latitude is not null and {' and '.join(where)}")
@@ -149,6 +152,10 @@ def test_a_choice_goes_into_the_address_and_acts_on_everything(sample_lake: Lake
     after = [said(page, part) for part in ("today", "time", "when", "where", "why")]
     assert all(one != other for one, other in zip(before[:4], after[:4], strict=True))
     check_figures(sample_lake, page, "Queens", "all", 2023, 2024)
+    page.select_option("#to", label="2023")
+    page.locator("html[data-shown*='years=2023']:not([data-shown*='2024'])").wait_for(state="attached", timeout=WAIT)
+    assert page.inner_text("#filtered") == "Shown: all collisions in Queens, 2023."
+    assert "are those up to 31 December 2023" in page.inner_text("#still")
     page.click("#reset")
     page.locator("html[data-shown='everything']").wait_for(state="attached", timeout=WAIT)
     assert [said(page, part) for part in ("today", "time", "when", "where", "why")] == before
@@ -212,6 +219,11 @@ def test_a_single_collision_has_a_page(folder_lake: Lake, open_page: Open) -> No
     page = open_page(page_of(folder_lake), width=390)
     assert "1 collision." in said(page, "time")
     assert "1,0" not in said(page, "where")
+    assert (page.inner_text("#killed"), page.inner_text("#fatal-hours")) == (
+        "Nobody was killed.",
+        "No collision was fatal.",
+    )
+    assert "1 file is landed." in page.inner_text("#health")
 
 
 def test_an_empty_warehouse_has_a_page_that_says_so(folder_lake: Lake, open_page: Open, tmp_path: Path) -> None:
@@ -244,7 +256,23 @@ def test_a_month_as_published(folder_lake: Lake, open_page: Open, extract: Calla
     assert page_of(folder_lake).stat().st_size <= MOST_BYTES
     page = open_page(page_of(folder_lake), "#borough=Brooklyn&user=pedestrians")
     check_figures(folder_lake, page, "Brooklyn", "pedestrians", 2022, 2022)
-    assert page.is_visible("#still")
+    assert "These numbers are not current: the newest collision is" in page.inner_text("#still")
+    assert "landed by hand" in page.inner_text("#today-newest")
+
+
+def test_a_source_that_stands_still_is_named_in_both_sections(folder_lake: Lake, open_page: Open) -> None:
+    newest, moment = date(2024, 3, 5), datetime(2024, 3, 25, 10, tzinfo=UTC)
+    declared = {"source-newest": f"{newest}T00:00:00.000", "extracted-at": moment.isoformat()}
+    folder_lake.store.put("landing/crashes/<b>fetched.csv", crashes_csv(rows(3)).encode(), metadata=declared)
+    folder_lake.run()
+    days = (datetime.now(UTC).date() - newest).days
+    page = open_page(page_of(folder_lake))
+    notice = page.inner_text("#still")
+    assert f"stands still: its newest record is of 5 March 2024, {days:,} days before this page was made." in notice
+    assert "last fetched from it on 25 March 2024" in notice
+    health = page.inner_text("#health")
+    assert f"The source stands still: its newest record was {days:,} days old" in health
+    assert "<b>fetched.csv" in health
 
 
 def test_a_page_that_cannot_be_made_is_a_warning_and_the_warehouse_goes_out(folder_lake: Lake) -> None:

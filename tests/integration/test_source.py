@@ -105,6 +105,14 @@ def test_a_run_fetches_its_dates_and_lands_what_covers_them(lake: Lake, source: 
     assert source.asked() == ["probe", "count", "count", "page", "count"]
 
 
+def test_years_apart_are_all_fetched(folder_lake: Lake, source: Source) -> None:
+    later = rows(2, 900, CRASH_DATE="05/06/2026")
+    with SocrataServer([Table(DATASET, records() + rows(2, 800, CRASH_DATE="05/06/2025") + later)]) as server:
+        run(folder_lake, Source(server), "--years=2024,2026")
+    assert len(ids(folder_lake)) == 14
+    assert sorted(fetched(folder_lake)) == ["crashes_2024-01-01_2025-01-01", "crashes_2026-01-01_2027-01-01"]
+
+
 def test_the_warehouse_says_how_new_the_source_was(folder_lake: Lake, source: Source) -> None:
     folder_lake.land(crashes_csv(rows(1, 200)), "by_hand.csv", datetime(2024, 4, 1, tzinfo=UTC))
     run(folder_lake, source, *DAY)

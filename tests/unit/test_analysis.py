@@ -290,11 +290,15 @@ def test_freshness_has_the_newest_file_month_and_collision(built: Build) -> None
         "insert into meta_stages by name select 'model_analytics' as stage, ?::timestamp as started_at",
         [now - timedelta(hours=30)],
     )
-    ((dataset, month, rows, file, _, days_old, source, newest, _, hours),) = warehouse.sql(
+    ((dataset, month, rows, file, _, days_old, source, source_days, newest, _, hours),) = warehouse.sql(
         ready_queries()["freshness"].sql
     ).fetchall()
     assert (dataset, month, rows, file, newest) == ("things", "2024-03", 7, "b.csv", DAY)
     assert (days_old, source, hours in {30, 31}) == (2, date(2024, 3, 4), True)
+    assert source_days == (now.date() - date(2024, 3, 4)).days
+    warehouse.execute("update meta_sources set source_newest = null")
+    ((*_, source, source_days, _, _, _),) = warehouse.sql(ready_queries()["freshness"].sql).fetchall()
+    assert (source, source_days) == (None, None)
 
 
 # --- freshness and volume -------------------------------------------------------------------------------

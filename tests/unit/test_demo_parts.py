@@ -208,7 +208,7 @@ def test_metadata_that_cannot_be_made_ends_the_demo(tmp_path: Path) -> None:
     environ = {**os.environ, "STATE": str(tmp_path)}
     out = io.StringIO()
     with pytest.raises(IsADirectoryError, match=r"migrate\.log"):
-        demo(Settings.from_environment(environ), Console(environ, out, out), [], ui=False)
+        demo(Settings.from_environment(environ), Console(environ, out, out), [], {}, ui=False)
     assert "airflow dags test" not in out.getvalue()
 
 

@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from collisions_ops.console import Console
 from collisions_ops.errors import CommandFailed, OpsError
 from collisions_ops.images import content_tag
 from collisions_ops.land import check_files, dataset_of
+from collisions_ops.params import params
 from collisions_ops.settings import Ports, Settings
 from collisions_ops.shell import Shell, paste
 from collisions_ops.wait import until
@@ -93,6 +95,13 @@ def test_the_embedded_runtime_forgets_another_airflow(tmp_path: Path) -> None:
     [
         (["trigger", "--start", "x"], 2, "invalid date 'x'"),
         (["trigger", "--start=2024-02-01", "--end=2024-01-01"], 1, "no dates in [2024-02-01, 2024-01-01)"),
+        (["trigger", "--years=2022", "--end=2024-01-01"], 1, "give the years or the dates, not both"),
+        (["trigger", "--years=2022,23"], 1, "'23' is not a year such as 2024: --years takes those from 2012 to 2099"),
+        (["trigger", "--years=2022-2023"], 1, "'2022-2023' is not a year"),
+        (["trigger", "--years="], 1, "--years is empty: leave it out, or write what is meant between commas"),
+        (["trigger", "--datasets=crashes,crash"], 1, "no dataset 'crash'; there are: crashes, persons, vehicles"),
+        (["demo", "--years=2011"], 1, "'2011' is not a year"),
+        (["demo", "--datasets", "bridges"], 1, "there is no dataset 'bridges'"),
         (["backfill", "--from=2024-01-01"], 2, "Missing option '--to'"),
         (["logs", "transform"], 2, "there is no task 'transform'; choose from ingest_raw"),
         (["land"], 1, "say which files to land"),
@@ -107,6 +116,20 @@ def test_a_wrong_call_ends_with_its_code(
 ) -> None:
     assert cli.main(arguments, {"STATE": str(tmp_path), "PATH": ""}) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {}),
+        ({"start": date(2022, 1, 1), "end": date(2022, 2, 1)}, {"start": "2022-01-01", "end": "2022-02-01"}),
+        ({"years": "2023, 2022,2023"}, {"years": [2022, 2023]}),
+        ({"datasets": "persons,crashes,persons"}, {"datasets": ["persons", "crashes"]}),
+        ({"years": "2022", "allow_shrink": True}, {"years": [2022], "allow_shrink": True}),
+    ],
+)
+def test_the_options_of_a_run_become_the_params_of_the_dag(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert params(**given) == expected
 
 
 def test_files_to_land_are_looked_at_first(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import itertools
 import zlib
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from collisions_ops import report as command
@@ -14,10 +16,12 @@ from collisions_ops.errors import OpsError
 from collisions_ops.settings import Settings
 
 from stages.lake import keys
-from stages.report.health import verdict
+from stages.report.health import freshness, source_age, sources, verdict
 from stages.report.page import pack, policy
 from stages.report.places import candidates, outlines
+from stages.warehouse import build
 
+MODELS = Path(build.__file__).parent / "models"
 CHECK = ("things hold", "t", 3, "warning")
 
 
@@ -84,7 +88,7 @@ def test_the_policy_allows_nothing_but_the_pages_own_script_and_styles() -> None
         (0, None, [], "bad", "no collision"),
         (5, 3, [], "good", "Every check passed"),
         (5, 15, [], "warn", "15 days old"),
-        (5, 3, [CHECK], "warn", "things hold (3)"),
+        (5, 3, [CHECK], "warn", "1 check warns; 3 rows break it"),
         (5, 15, [CHECK], "warn", "15 days old"),
         (5, 3, [CHECK, ("keys", "t", 1, "error")], "bad", "keys"),
     ],
@@ -92,9 +96,90 @@ def test_the_policy_allows_nothing_but_the_pages_own_script_and_styles() -> None
 def test_the_verdict_names_the_worst_first(
     count: int, days: int | None, failed: list[tuple[str, str, int, str]], kind: str, says: str
 ) -> None:
-    found = verdict(count, days, failed)
+    found = verdict(count, days, failed, [], 14)
     assert found.kind == kind
     assert says in found.because
+
+
+# --- how new the source is ------------------------------------------------------------------------------
+
+NOW = datetime(2024, 7, 20, 12, tzinfo=UTC)
+STALE_DAYS = 14
+
+
+def july(day: int) -> datetime:
+    """Ten in the morning of a day of July 2024, as the warehouse has it: UTC, without saying so."""
+    return datetime(2024, 7, day, 10, tzinfo=UTC).replace(tzinfo=None)
+
+
+def landed(*files: tuple[str, int, str | None, str | None]) -> duckdb.DuckDBPyConnection:
+    """A warehouse's record of landed files, each with its dataset, the day of July 2024 on which it was extracted, the
+    newest date that its source had then, and when it was removed.
+    """
+    warehouse = duckdb.connect()
+    warehouse.execute((MODELS / "meta/meta_sources.sql").read_text())
+    for dataset, day, newest, removed in files:
+        warehouse.execute(
+            "insert into meta_sources by name select ? as dataset, ? as file, ?::timestamp as extracted_at,"
+            " ?::date as source_newest, ?::timestamp as removed_at, 1 as rows, 1 as in_warehouse",
+            [dataset, f"landing/{dataset}/{day}.csv", july(day), newest, removed],
+        )
+    return warehouse
+
+
+def test_the_file_that_was_fetched_last_says_how_new_its_source_is() -> None:
+    warehouse = landed(
+        ("crashes", 12, "2024-07-09", None),
+        ("crashes", 19, None, None),
+        ("crashes", 18, "2024-07-16", None),
+        ("crashes", 20, "2024-07-19", "2024-07-20 11:00:00"),
+        ("persons", 3, None, None),
+    )
+    crashes, persons = sources(warehouse, NOW)
+    assert (crashes.newest, crashes.days) == (date(2024, 7, 16), 4)
+    assert (crashes.fetched, crashes.landed) == (july(18), july(19))
+    assert (persons.newest, persons.days, persons.fetched) == (None, None, None)
+    assert persons.landed == july(3)
+
+
+@pytest.mark.parametrize(("day", "days", "stands_still"), [(6, 14, False), (5, 15, True)])
+def test_a_source_that_has_not_moved_for_so_many_days_stands_still(day: int, days: int, stands_still: bool) -> None:
+    found = sources(landed(("crashes", 18, f"2024-07-{day:02}", None)), NOW)
+    said = source_age(found, STALE_DAYS)
+    assert f"newest record is of {day} July 2024, {days} days before" in said
+    assert "last fetched from it on 18 July 2024" in said
+    assert said.startswith("The source stands still: its") is stands_still
+    assert verdict(5, 15, [], found, STALE_DAYS).kind == "warn"
+    assert ("The source stands still" in verdict(5, 15, [], found, STALE_DAYS).because) is stands_still
+    assert verdict(5, 14, [], found, STALE_DAYS).kind == ("warn" if stands_still else "good")
+
+
+def test_without_a_fetched_file_nothing_is_said_of_the_source() -> None:
+    found = sources(landed(("crashes", 18, None, None)), NOW)
+    said = source_age(found, STALE_DAYS)
+    assert "landed by hand" in said
+    assert "extracted on 18 July 2024" in said
+    assert "not known" in said
+    table, _ = freshness(landed(("crashes", 18, None, None)), found, date(2024, 7, 16), 4, STALE_DAYS)
+    assert [row[:4] for row in table.rows] == [("crashes", "not known", "not known", "landed by hand")]
+    assert "The newest collision is of 16 July 2024, 4 days" in table.said
+
+
+def test_the_table_has_every_dataset_and_names_those_that_stand_still() -> None:
+    warehouse = landed(("crashes", 18, "2024-07-16", None), ("persons", 18, "2024-06-11", None))
+    table, _ = freshness(warehouse, sources(warehouse, NOW), date(2024, 7, 16), 4, STALE_DAYS)
+    assert [row[:3] for row in table.rows] == [("crashes", "2024-07-16", "4"), ("persons", "2024-06-11", "39")]
+    assert "The source of persons stands still" in table.said
+    assert "crashes stands" not in table.said
+
+
+def test_a_page_without_landed_files_says_that_it_knows_nothing() -> None:
+    found = sources(landed(), NOW)
+    assert found == []
+    assert (
+        source_age(found, STALE_DAYS)
+        == "No landed file is recorded: how old the source's newest record is, is not known."
+    )
 
 
 def test_every_borough_has_an_outline_of_points_within_the_grid() -> None:

@@ -15,6 +15,7 @@ from stages.datasets.dataset import Dataset
 from stages.errors import DataError, SourceUnavailable
 from stages.lake import keys
 from stages.lake.job import Run
+from stages.lake.scope import stretches, whole_months
 from stages.lake.store import ObjectStore
 from stages.landing.socrata.client import Client, Query
 from stages.landing.socrata.pages import ID, UPDATED, Answer, Mismatch, PageCache, download, export
@@ -97,6 +98,9 @@ class Fetch:
             follow=self.run.take_in_new,
             full_refresh=self.run.full_refresh,
         )
+        for stretch in stretches(self.run.also):  # years apart from those of the scope
+            if not any(one.whole for one in wanted):
+                wanted += plan(whole_months([*stretch]), self.run.settings, earlier, before, moment)
         if not wanted:
             log.info("%s: the source has not changed since it was fetched; nothing to ask for", self.dataset.name)
         answers: list[tuple[Extraction, Path, Answer]] = []

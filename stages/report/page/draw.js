@@ -18,8 +18,8 @@ function shape(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** A table; the first column heads its rows. `bars`: a column number → class, drawn as a bar before it. */
-function table(caption, heads, rows, { bar = -1, kind = "", text = [] } = {}) {
+/** A table; the first column heads its rows. `bar`: the column drawn as a bar before it; `rate`: one with a decimal. */
+function table(caption, heads, rows, { bar = -1, kind = "", text = [], rate = -1 } = {}) {
   const most = Math.max(1e-9, ...rows.map((row) => (bar >= 0 ? row[bar] : 0)));
   const breakable = (text) => text.split(/(?<=\/)/).flatMap((part, n) => (n ? [html("wbr"), part] : [part])); // a name may break behind a slash
   const shown = (value) => (value instanceof Node ? [value] : typeof value === "number" ? [format(value)] : breakable(value));
@@ -28,7 +28,7 @@ function table(caption, heads, rows, { bar = -1, kind = "", text = [] } = {}) {
   const body = rows.map((row) => {
     const cells = row.map((value, n) => {
       const attributes = n ? (text.includes(n) ? { class: "text" } : {}) : { scope: "row" };
-      return html(n ? "td" : "th", attributes, ...shown(value));
+      return html(n ? "td" : "th", attributes, ...shown(n === rate ? value.toFixed(1) : value));
     });
     if (bar >= 0) {
       const length = html("span", kind ? { class: kind } : {});
@@ -141,14 +141,14 @@ const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /** Hours of the week as shaded cells. `values`: 168 counts from Monday 0:00. */
 function heat(label, values, kind) {
   const most = Math.max(1, ...values);
-  const svg = shape("svg", { class: "hours", viewBox: "0 0 520 200", role: "img", "aria-label": label });
+  const svg = shape("svg", { class: "hours", viewBox: "0 0 546 200", role: "img", "aria-label": label });
   DAYS.forEach((day, row) => svg.append(shape("text", { x: 0, y: row * 24 + 17 }, day)));
   for (const hour of [0, 6, 12, 18, 23]) {
-    svg.append(shape("text", { x: 36 + hour * 20 + 10, y: 186, "text-anchor": "middle" }, `${hour}:00`));
+    svg.append(shape("text", { x: 46 + hour * 20 + 10, y: 186, "text-anchor": "middle" }, `${hour}:00`));
   }
   values.forEach((value, n) => {
     const cell = shape("rect", {
-      class: `heat ${kind}`, x: 36 + (n % 24) * 20, y: Math.floor(n / 24) * 24, width: 19, height: 23, rx: 2,
+      class: `heat ${kind}`, x: 46 + (n % 24) * 20, y: Math.floor(n / 24) * 24, width: 19, height: 23, rx: 2,
       "fill-opacity": (0.06 + (0.94 * value) / most).toFixed(3),
     });
     cell.append(shape("title", {}, `${DAYS[Math.floor(n / 24)]} ${n % 24}:00: ${format(value)}`));

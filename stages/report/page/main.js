@@ -1,16 +1,18 @@
 // The page's parts, each made anew whenever the filter changes, and the sentences that say what one sees.
 
 const USER_WORDS = { all: "everybody", pedestrians: "pedestrians", cyclists: "cyclists", motorists: "motorists", others: "other road users" };
-const share = (part, whole) => (whole ? `${Math.round((100 * part) / whole)} %` : "none");
+const share = (part, whole) => (whole ? `${Math.round((100 * part) / whole)}%` : "none");
+const capital = (text) => `${text[0].toUpperCase()}${text.slice(1)}`;
 const day = (iso) => new Date(`${iso}T12:00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 const moved = (iso, days) => new Date(Date.parse(`${iso}T12:00:00Z`) + days * 86400000).toISOString().slice(0, 10);
 const add = (rows, measure) => rows.reduce((sum, row) => sum + row[measure], 0);
+const yearRange = (filter) => (filter.from === filter.to ? `${filter.from}` : `${filter.from} to ${filter.to}`);
 const NOTHING = "Nothing matches this filter.";
 
 function change(now, before) {
   if (!before) return now ? "none a year ago" : "as a year ago: none";
   const percent = Math.round((100 * (now - before)) / before);
-  return percent ? `${Math.abs(percent)} % ${percent > 0 ? "more" : "fewer"} than the ${format(before)} a year ago` : `as many as a year ago`;
+  return percent ? `${Math.abs(percent)}% ${percent > 0 ? "more" : "fewer"} than the ${format(before)} a year ago` : `as many as a year ago`;
 }
 
 /** Who and where the filter means, for a sentence. */
@@ -37,11 +39,12 @@ function showToday(cube, filter) {
   const tile = (kind, value, word, earlier) => html("div", { class: `tile ${kind}` }, html("b", {}, format(value)), `${word} `, html("br"), html("span", { class: "soft" }, known ? change(value, earlier) : "the year before is not in the data"));
   fill("today-tiles", tile("", now[0], "collisions", before[0]), tile("", now[1], "injured", before[1]), tile("killed", now[2], "killed", before[2]));
   const trend = !known ? "" : now[0] === before[0] ? ", as many as a year earlier" : `, ${format(Math.abs(now[0] - before[0]))} ${now[0] > before[0] ? "more" : "fewer"} than on the same days of the week a year earlier`;
-  byId("today-said").textContent = `From ${day(moved(end, -27))} to ${day(end)} the police recorded ${plural(now[0], "collision")}${subject(filter)}${trend}; ${plural(now[1], "person was", "persons were")} injured and ${format(now[2])} killed.`;
+  byId("today-said").textContent = `From ${day(moved(end, -27))} to ${day(end)} the police recorded ${plural(now[0], "collision")}${subject(filter)}${trend}; ${plural(now[1], "person was", "people were")} injured and ${format(now[2])} killed.`;
   const behindDays = Math.floor((Date.now() - Date.parse(`${HEAD.newest}T00:00:00Z`)) / 86400000);
-  byId("today-newest").textContent = `The newest day is ${day(HEAD.newest)}${behindDays > 0 ? `, ${plural(behindDays, "day")} ago` : ""}.`;
-  byId("still").hidden = behindDays <= HEAD.stillDays;
-  byId("still").textContent = `The source stands still: its newest collision is ${plural(behindDays, "day")} old. New York City usually publishes within a few days. “Last 28 days” means the 28 days up to then.`;
+  byId("today-newest").textContent = `The newest day is ${day(HEAD.newest)}${behindDays > 0 ? `, ${plural(behindDays, "day")} ago` : ""}.${HEAD.standsStill ? "" : ` ${HEAD.sourceAge}`}`;
+  const old = behindDays > HEAD.staleDays;
+  byId("still").hidden = !HEAD.standsStill && !old;
+  byId("still").textContent = `${HEAD.standsStill ? `${HEAD.sourceAge} New York City usually publishes within a few days.` : `These numbers are not current: the newest collision is ${plural(behindDays, "day")} old.`} “The last 28 days” are those up to ${day(end)}.`;
   fill("today-table", behind("28 days and the same days of the week a year earlier", ["", "28 days", "A year earlier"], ["Collisions", "Injured", "Killed"].map((name, n) => [name, now[n], known ? before[n] : "not in the data"])));
 }
 
@@ -57,6 +60,10 @@ function showTime(cube, filter) {
   fill("legend", ...byUser.map(({ name }) => html("li", {}, html("i", { class: `fill-${name}` }), name)));
   for (const [measure, id, word] of [[1, "injured", "Injured"], [2, "killed", "Killed"]]) {
     const layers = byUser.map(({ name, rows }) => ({ name, values: rows.map((row) => row[measure]) }));
+    if (!add(layers.flatMap(({ values }) => values).map((value) => [value]), 0)) { // an empty chart says less
+      fill(id, html("p", { class: "soft" }, `Nobody was ${word.toLowerCase()}.`));
+      continue;
+    }
     fill(id, bars(id, `${word} by month and road user; the table below has the numbers`, labels, layers),
       behind(`${word} by month`, ["Month", ...layers.map(({ name }) => name)], labels.map((month, n) => [month, ...layers.map(({ values }) => values[n])]).reverse()));
   }
@@ -66,8 +73,8 @@ function showTime(cube, filter) {
   const injured = add(months, 1);
   const killed = add(months, 2);
   byId("time-said").textContent = !add(months, 0) ? NOTHING
-    : filter.user ? `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}, ${filter.from} to ${filter.to}.`
-      : `${plural(injured, "person was", "persons were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}. ${injured ? `The largest group of the injured were ${most.name} (${share(hurt(most.rows), injured)})${killed ? `, and of the killed ${deadliest === most ? "too" : deadliest.name} (${share(add(deadliest.rows, 2), killed)})` : ""}.` : ""}`;
+    : filter.user ? `${plural(injured, "person was", "people were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}, ${yearRange(filter)}.`
+      : `${plural(injured, "person was", "people were")} injured and ${format(killed)} killed in ${plural(add(months, 0), "collision")}${subject(filter)}. ${injured ? `${capital(most.name)} were the largest group of the injured (${share(hurt(most.rows), injured)})${!killed ? "" : deadliest === most ? ` and of the killed (${share(add(deadliest.rows, 2), killed)})` : `, ${deadliest.name} of the killed (${share(add(deadliest.rows, 2), killed)})`}.` : ""}`;
   const whole = monthOf(moved(HEAD.newest, 1)) - 1 - (filter.from - HEAD.firstYear) * 12; // the newest month with all of its days
   const single = until - from === 1;
   const years = [];
@@ -79,7 +86,9 @@ function showTime(cube, filter) {
     behind("Collisions by month and year", ["Year", ...MONTHS], years.map(({ year, values }) => [`${year}`, ...values.map((value) => value ?? "–")]).reverse()));
   const full = years.filter(({ values }) => values.every((value) => value !== null)).map(({ year, values }) => [year, values.reduce((sum, value) => sum + value, 0)]);
   full.sort((one, other) => other[1] - one[1]);
-  byId("years-said").textContent = full.length > 1 ? `Of the ${full.length} whole years ${full[0][0]} had the most collisions (${format(full[0][1])}) and ${full[full.length - 1][0]} the fewest (${format(full[full.length - 1][1])}).` : lines ? "A line for each year; the newest in colour, the one before it dashed. Months that are not over are left out." : "Fewer than two months are complete, so there is no line to draw.";
+  const extremes = full.length > 1 ? `Of the ${full.length} whole years ${full[0][0]} had the most collisions (${format(full[0][1])}) and ${full[full.length - 1][0]} the fewest (${format(full[full.length - 1][1])}). ` : "";
+  const kinds = years.length < 2 ? "" : `The newest year is in colour, the one before it dashed${years.length > 2 ? ", earlier ones are grey" : ""}. `;
+  byId("years-said").textContent = lines ? `${extremes}${kinds}Months that are not over are left out.` : "Fewer than two months are complete, so there is no line to draw.";
 }
 
 const age = (band) => band.replace(/^0+(?=\d)/, ""); // the bands sort as text
@@ -92,8 +101,10 @@ function showWhen(cube, filter) {
   const night = hours.reduce((sum, row, n) => sum + (n % 24 >= 22 || n % 24 < 6 ? row[1] : 0), 0);
   byId("when-said").textContent = !add(hours, 0) ? NOTHING : `${add(hours, 0) === 1 ? "The only collision" : "The busiest hour of the week for collisions"}${subject(filter)} ${add(hours, 0) === 1 ? "was" : "is"} on ${words(peak(0))}.${add(hours, 1) ? ` Of the ${format(add(hours, 1))} fatal ones ${share(night, add(hours, 1))} happened between 22:00 and 6:00.` : " None was fatal."}`;
   const rows = (measure) => Array.from({ length: 24 }, (_, hour) => [`${hour}:00`, ...DAYS.map((_day, row) => hours[row * 24 + hour][measure])]);
-  fill("hours", heat("Collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[0]), ""), behind("Collisions by hour and day", ["Hour", ...DAYS], rows(0)));
-  fill("fatal-hours", heat("Fatal collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[1]), "fatal"), behind("Fatal collisions by hour and day", ["Hour", ...DAYS], rows(1)));
+  const key = (measure, what) => html("p", { class: "soft" }, `The stronger the colour, the more; the strongest stands for ${plural(Math.max(...hours.map((row) => row[measure])), what)}.`);
+  fill("hours", heat("Collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[0]), ""), key(0, "collision"), behind("Collisions by hour and day", ["Hour", ...DAYS], rows(0)));
+  if (!add(hours, 1)) fill("fatal-hours", html("p", { class: "soft" }, "No collision was fatal."));
+  else fill("fatal-hours", heat("Fatal collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[1]), "fatal"), key(1, "fatal collision"), behind("Fatal collisions by hour and day", ["Hour", ...DAYS], rows(1)));
 }
 
 function worstPlaces(cube, filter) {
@@ -119,7 +130,7 @@ function showWhere(cube, filter) {
   const list = worstPlaces(cube, filter);
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   byId("where-said").textContent = !seen.shown ? "No collision with coordinates matches this filter."
-    : `The map shows ${plural(seen.shown, "collision")}${subject(filter)} with coordinates; a ${dark ? "brighter" : "darker"} spot had more${seen.fatal ? `, and red dots mark ${seen.fatal === 1 ? "the fatal one" : `the ${format(seen.fatal)} fatal ones`}` : ""}.${list.length ? ` The worst intersection is ${HEAD.places[list[0].place][0]}.` : ""}`;
+    : `The map shows ${plural(seen.shown, "collision")}${subject(filter)} with coordinates; a ${dark ? "brighter" : "darker"} spot had more${seen.fatal ? `, and red dots mark ${seen.fatal === 1 ? "the fatal one" : `the ${format(seen.fatal)} fatal ones`}` : ""}.${list.length ? ` The intersection with the most people hurt is ${HEAD.places[list[0].place][0]}.` : ""}`;
   const rows = list.map(({ place, injured, killed }) => {
     const [name, borough, latitude, longitude] = HEAD.places[place];
     const button = html("button", { type: "button" }, name);
@@ -131,9 +142,9 @@ function showWhere(cube, filter) {
       byId("map-note").textContent = `The map shows ${name}, circled.`;
       byId("map").scrollIntoView({ block: "nearest" });
     });
-    return [html("span", {}, button, html("span", { class: "soft" }, ` ${HEAD.boroughs[borough]}`)), injured, killed];
+    return [html("span", {}, button, html("span", { class: "soft" }, ` ${borough === HEAD.boroughs.length - 1 ? "borough not stated" : HEAD.boroughs[borough]}`)), injured, killed];
   });
-  fill("worst", list.length ? table("Intersections with the most killed and injured; each name points into the map", ["Intersection", "Injured", "Killed"], rows) : html("p", { class: "soft" }, "No intersection with casualties matches this filter."));
+  fill("worst", list.length ? table("The intersections with the most injured and killed; choose one to see it on the map", ["Intersection", "Injured", "Killed"], rows) : html("p", { class: "soft" }, "No intersection with casualties matches this filter."));
 }
 
 function ranked(cube, filter, name, skipped = []) {
@@ -143,17 +154,17 @@ function ranked(cube, filter, name, skipped = []) {
 function showWhy(cube, filter) {
   const unstated = ["Not stated", "Unspecified", "Unknown", "Unknown code", "Unmapped"];
   const stated = {};
-  for (const [name, id, caption] of [["factor", "factors", "Factor of the first vehicle"], ["vehicle", "vehicles", "Type of the first vehicle"]]) {
+  for (const [name, id, caption] of [["factor", "factors", "Contributing factor"], ["vehicle", "vehicles", "Vehicle type"]]) {
     const rows = ranked(cube, filter, name, unstated).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
     stated[name] = rows;
     const all = sums(cube[name], filter);
     const without = add(all, 0) - rows.reduce((sum, row) => sum + row[1], 0);
-    fill(id, table(`${caption}: the twelve named most often`, [caption.split(" ")[0], "Collisions", "Injured", "Killed"], rows.slice(0, 12), { bar: 1 }),
-      html("p", { class: "soft" }, `${plural(without, "collision")} of ${format(add(all, 0))} (${share(without, add(all, 0))}) state none.`));
+    fill(id, table(`${caption} of the first vehicle: the twelve named most often`, [caption, "Collisions", "Injured", "Killed"], rows.slice(0, 12), { bar: 1 }),
+      html("p", { class: "soft" }, without ? `${plural(without, "collision")} of ${format(add(all, 0))} (${share(without, add(all, 0))}) ${without === 1 ? "names" : "name"} none.` : "Every collision names one."));
   }
   const top = stated.factor[0];
   const killing = [...stated.factor].sort((a, b) => b[3] - a[3])[0];
-  byId("why-said").textContent = !top ? "No collision of this filter states a factor." : `The factor named most often is ${top[0]}${!killing[3] ? "" : killing === top ? `, which also has the most killed (${format(killing[3])})` : `; the one with the most killed is ${killing[0]} (${format(killing[3])})`}.`;
+  byId("why-said").textContent = !top ? "No collision of this filter names a contributing factor." : `The contributing factor that the police named most often is ${top[0]}${!killing[3] ? "" : killing === top ? `, which also has the most killed (${format(killing[3])})` : `; the one with the most killed is ${killing[0]} (${format(killing[3])})`}.`;
   const pairs = ranked(cube, filter, "pair");
   const collisions = add(pairs, 1);
   const fatal = add(pairs, 3);
@@ -161,9 +172,9 @@ function showWhy(cube, filter) {
   const least = fatal >= 100 ? 5 : 1;
   const enough = 20; // collisions: a rate of fewer says nothing
   const deadly = pairs.filter((row) => row[1] >= enough && row[3] >= least && row[3] / row[1] > average).sort((a, b) => b[3] / b[1] - a[3] / a[1] || b[3] - a[3]).slice(0, 12);
-  byId("pairs-said").textContent = !deadly.length ? "No pair of this filter killed more often than the average."
-    : `Of all collisions ${(1000 * average).toFixed(1)} in 1,000 were fatal; of ${deadly[0][0]} ${(1000 * deadly[0][3] / deadly[0][1]).toFixed(1)} (${format(deadly[0][3])} of ${format(deadly[0][1])}), the most of any pair. Listed are pairs above the average with at least ${enough} collisions and ${plural(least, "fatal one")}; the fewer there are, the less certain is the rate.`;
-  fill("pairs", deadly.length ? table("Who met whom: pairs that kill more often than the average", ["Pair", "Fatal per 1,000", "Fatal", "Collisions", "Killed"], deadly.map((row) => [row[0], Number(((1000 * row[3]) / row[1]).toFixed(1)), row[3], row[1], row[2]]), { bar: 1, kind: "killing" }) : "");
+  byId("pairs-said").textContent = !deadly.length ? "No pair of this filter was fatal more often than the average."
+    : `Of 1,000 collisions ${(1000 * average).toFixed(1)} were fatal. The highest rate is that of ${deadly[0][0]}: ${(1000 * deadly[0][3] / deadly[0][1]).toFixed(1)} (${format(deadly[0][3])} of ${format(deadly[0][1])}). Listed are the pairs above the average with at least ${enough} collisions and ${plural(least, "fatal one")}; the fewer there are, the less certain the rate is. “Nobody else” means that no second vehicle and no hurt pedestrian is reported.`;
+  fill("pairs", deadly.length ? table("Pairs whose collisions are fatal more often than the average", ["Pair", "Fatal per 1,000", "Fatal", "Collisions", "Killed"], deadly.map((row) => [row[0], (1000 * row[3]) / row[1], row[3], row[1], row[2]]), { bar: 1, kind: "killing", rate: 1 }) : "");
   byId("persons").hidden = !HEAD.names.age;
   if (HEAD.names.age) {
     for (const name of ["age", "role"]) {
@@ -171,7 +182,7 @@ function showWhy(cube, filter) {
       fill(`${name}s`, table(`Injured and killed by ${name}`, [name === "age" ? "Age" : "Role", "Injured", "Killed"], name === "role" ? rows.sort((a, b) => b[1] - a[1]).slice(0, 10) : rows, { bar: 1 }));
     }
     const known = ranked(cube, filter, "age", ["Not stated"]).sort((a, b) => b[1] - a[1])[0];
-    byId("persons-said").textContent = known ? `Where the age is stated, more of the injured were ${age(known[0])}${known[0].includes("over") ? "" : " years old"} than of any other age.` : NOTHING;
+    byId("persons-said").textContent = known ? `Where the age is stated, more of the injured were ${age(known[0])}${known[0].includes("over") ? "" : " years old"} than in any other age group.` : NOTHING;
   }
 }
 
@@ -196,7 +207,7 @@ async function start() {
     filter = readFilter(location.hash);
     for (const name of ["borough", "user", "from", "to"]) byId(name).value = filter[name];
     for (const part of [showToday, showTime, showWhen, showWhere, showWhy]) part(cube, filter);
-    byId("filtered").textContent = writeFilter(filter) ? `Shown: ${filter.user ? `collisions${subject(filter)}` : `all collisions${subject(filter)}`}, ${filter.from} to ${filter.to}.` : "";
+    byId("filtered").textContent = writeFilter(filter) ? `Shown: ${filter.user ? `collisions${subject(filter)}` : `all collisions${subject(filter)}`}, ${yearRange(filter)}.` : "";
     document.documentElement.dataset.shown = writeFilter(filter) || "everything";
   };
   byId("filters").addEventListener("change", (event) => {

@@ -85,7 +85,9 @@ function drawMap(cube, filter) {
   const counts = cellCounts(cube, filter);
   const sorted = counts.filter((count) => count).sort();
   const strong = Math.max(1, sorted[Math.floor(sorted.length * 0.995)] ?? 1);
-  const side = Math.max(HEAD.grid.metres * per, sorted.length > 30000 ? 0.7 : 1.3);
+  const few = sorted.length <= 300 ? 3.5 : 2.2; // which must be seen too
+  const least = sorted.length > 30000 ? 0.7 : sorted.length > 3000 ? 1.3 : Math.max(1.3, few * Math.min(1, width / 600));
+  const side = Math.max(HEAD.grid.metres * per, least);
   pen.fillStyle = `rgb(${colour("heat").split(" ").join(",")})`;
   let shown = 0;
   const levels = Array.from({ length: 12 }, () => []);

@@ -29,7 +29,8 @@ collisions as (
 select
     dataset, newest_month, rows, newest_file, extracted_at,
     date_diff('day', extracted_at, current_timestamp at time zone 'UTC') as file_days_old,
-    source_newest, newest_collision, last_published, hours_ago
+    source_newest, date_diff('day', source_newest, (current_timestamp at time zone 'UTC')::date) as source_days_old,
+    newest_collision, last_published, hours_ago
 from published, collisions, files
 left join months using (dataset)
 order by dataset;
