@@ -157,6 +157,7 @@ def run(
     run_id = given.run_id or f"by-hand_{named}"
 
     from stages.lake.job import Run
+    from stages.lake.lineage import Lineage
     from stages.lake.store import open_store
     from stages.settings import Settings
 
@@ -170,14 +171,18 @@ def run(
         chunk=given.chunk,
     )
     chosen = [dataset for dataset in registry or datasets.registry() if dataset.name in wanted]
+    lineage = Lineage(this, given.stage, wanted)
     try:
+        lineage.began()
         result = importlib.import_module(f"stages.{given.stage}").run(this, chosen)
         if settings.result and result is not None:
             Path(settings.result).write_text(json.dumps(result))
+        lineage.done()
     except BaseException as error:  # a signal too
         from stages.lake.failures import record_failure
 
         record_failure(this, given.stage, error)
+        lineage.failed(error)
         raise
 
 
