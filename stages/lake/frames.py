@@ -37,6 +37,19 @@ def distinct(column: pd.Series) -> pa.Array:
     return _coded(column).dictionary
 
 
+def differ(column: pd.Series, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether the values at some positions differ from those at others, pair by pair; unknown equals unknown."""
+    values = pa.array(column)
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if pa.types.is_dictionary(values.type):
+        codes = pc.dictionary_encode(values.dictionary).indices.take(values.indices)  # equal where values are
+        values = pc.fill_null(codes, -1)
+    left, right = values.take(some), values.take(others)
+    unequal = pc.fill_null(pc.not_equal(left, right), False)
+    found: np.ndarray = pc.or_(unequal, pc.xor(left.is_null(), right.is_null())).to_numpy(zero_copy_only=False)
+    return found
+
+
 def is_dictionary(column: pd.Series) -> bool:
     """Whether a column of text is dictionary-encoded."""
     return isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_dictionary(column.dtype.pyarrow_dtype)
