@@ -21,7 +21,7 @@ from stages.datasets.dataset import Column, Dataset, Rule
 from stages.datasets.values import NULL_SPELLINGS, null_words
 from stages.errors import ContractError, DataError
 from stages.lake import keys
-from stages.lake.frames import differ, distinct, is_dictionary, mask, over_values, sources
+from stages.lake.frames import differ, distinct, is_dictionary, mask, over_values, sources, with_own_values
 from stages.lake.job import Job, Run
 from stages.lake.ledger import Ledger
 from stages.lake.limits import check_spread
@@ -158,7 +158,8 @@ def history(
     chosen = compared[record]
     if not chosen.any():
         return valid.iloc[:0]
-    rows = judged(valid.iloc[versions.order[chosen]].reset_index(drop=True), dataset.value_rules).rows
+    rows = with_own_values(valid.iloc[versions.order[chosen]].reset_index(drop=True))
+    rows = judged(rows, dataset.value_rules).rows
     first, last, record = versions.first[chosen], versions.last[chosen], record[chosen]
     changed = np.zeros(len(rows), dtype=bool)
     later = np.flatnonzero(~first)

@@ -42,9 +42,8 @@ def record_revisions(
     months = {month for (month,) in warehouse.execute("select distinct month from untold").fetchall()}
     show_files(warehouse, "clean_rows", newest(months))
     fields = [column.name for column in dataset.kept_columns if column.name != key]
-    values = ", ".join(f"{name}::varchar as {name}" for name in fields)
-    before = ", ".join(f"lag({name}) over versions as old_{name}" for name in fields)
-    changes = ", ".join(f"{{field: '{quoted(name)}', old: old_{name}, new: {name}}}" for name in fields)
+    names = ", ".join(f"'{quoted(name)}'" for name in fields)
+    values = ", ".join(f"{name}::varchar" for name in fields)
     warehouse.execute(
         f"""
         insert into meta_revisions
@@ -54,45 +53,39 @@ def record_revisions(
             semi join untold on rows.{key} = untold.{key} and {versions.month} = untold.month
         ),
         shown as (
-            select {key}, extracted_at, source, source_line, is_new, {values}
+            select {key}, {versions.date} as date, extracted_at, source, source_line, is_new, [{values}] as now
             from history_{first}
             {these}
             union all
-            select {key}, extracted_at, source, source_line, false, {values}
+            select {key}, {versions.date}, extracted_at, source, source_line, false, [{values}]
             from plain
             union all
-            select {key}, first_extracted_at, first_source, 0, false, {values}
+            select {key}, {versions.date}, first_extracted_at, first_source, 0, false, [{values}]
             from plain
             where first_source <> source
         ),
         of_files as (
             select *
             from shown
-            qualify row_number() over (
-                partition by {key}, extracted_at, source order by source_line desc, {versions.date} desc
-            ) = 1
+            window of_file as (partition by {key}, extracted_at, source order by source_line desc, date desc)
+            qualify row_number() over of_file = 1
         ),
         compared as (
-            select *, row_number() over versions = 1 as is_first, {before}
+            select *, lag(now) over (partition by {key} order by extracted_at, source) as before
             from of_files
-            window versions as (partition by {key} order by extracted_at, source)
         ),
         changes as (
-            select
-                {key}::varchar as key,
-                unnest(
-                    case
-                        when not is_first then [{changes}]
-                        when is_new then [{{field: '{quoted(key)}', old: null::varchar, new: {key}::varchar}}]
-                    end
-                ) as change,
-                make_timestamp(epoch_us(extracted_at)) as first_seen,
-                source
+            select {key}, unnest([{names}]) as field, unnest(before) as old, unnest(now) as new, extracted_at, source
             from compared
+            where before is not null
+            union all
+            select {key}, '{quoted(key)}', null, {key}::varchar, extracted_at, source
+            from compared
+            where before is null and is_new
         )
-        select ?, key, change.field, change.old, change.new, first_seen, source
+        select ?, {key}::varchar, field, old, new, make_timestamp(epoch_us(extracted_at)), source
         from changes
-        where change.old is distinct from change.new
+        where old is distinct from new
         """,
         [dataset.name],
     )

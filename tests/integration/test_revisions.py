@@ -31,7 +31,6 @@ def land(lake: Lake, day: int, *records: list[Record], covers: tuple[str, str] |
         EXTRACTED + timedelta(days=day),
         covers=covers,
     )
-    return str(day)
 
 
 def run(lake: Lake, *scope: str, full_refresh: bool = False) -> None:
