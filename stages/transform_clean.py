@@ -21,16 +21,16 @@ from stages.datasets.dataset import Column, Dataset, Rule
 from stages.datasets.values import NULL_SPELLINGS, null_words
 from stages.errors import ContractError, DataError
 from stages.lake import keys
-from stages.lake.frames import distinct, is_dictionary, mask, over_values, sources
+from stages.lake.frames import differ, distinct, is_dictionary, mask, over_values, sources, with_own_values
 from stages.lake.job import Job, Run
 from stages.lake.ledger import Ledger
 from stages.lake.limits import check_spread
 from stages.lake.parquet import read_parquet
 from stages.lake.partitions import Layer, Transformed, run_partitioned
-from stages.lake.sources import PROVENANCE, Source, load_sources
+from stages.lake.sources import FIRST_SEEN, PROVENANCE, Source, load_sources
 from stages.lake.store import ObjectInfo
 from stages.lake.tally import ROW, Tally
-from stages.lake.versions import covering_sources, covers, newest, not_withdrawn
+from stages.lake.versions import Versions, added_later, covering_sources, covers, not_withdrawn
 from stages.logs import log
 
 NULL_WORD = "null_word"  # the rule that every dataset has
@@ -108,10 +108,18 @@ def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transforme
         files.mark(tally, column, NULL_WORD, marks)
 
     rejected = rejected_rows(published[bad], first.reason[bad]) if bad.any() else None
-    valid = first.rows[~bad] if bad.any() else first.rows
-    latest = newest(valid, dataset.key)
+    valid = first.rows[~bad].reset_index(drop=True) if bad.any() else first.rows
+    versions = Versions.of(valid, dataset.key)
+    valid = versions.with_first_seen(valid)
+    latest = versions.newest(valid)
     keyless = published.loc[first.rows[dataset.key].isna().to_numpy(dtype=bool), ["source", "month"]]
-    kept = not_withdrawn(latest, raw, dataset.key, dataset.date, covering, keyless=keyless).reset_index(drop=True)
+    kept = not_withdrawn(latest, raw, dataset.key, dataset.date, covering, keyless=keyless)
+    new = added_later(valid, versions, dataset.date, covering, keyless=keyless)
+    if bad.any() and new.any():  # an earlier file may have had them, in a row that was rejected
+        new &= ~mask(valid[dataset.key].iloc[versions.order[versions.first]].isin(first.rows[dataset.key][bad]))
+    withdrawn = np.isin(versions.order[versions.last], latest.index.difference(kept.index))
+    earlier = history(valid, versions, new, withdrawn, dataset)
+    kept = kept.reset_index(drop=True)
     last = judged(kept, dataset.value_rules)
     files = sources(kept)
     for column in dict.fromkeys(blank.column for blank in dataset.blanks.values()):
@@ -126,7 +134,41 @@ def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transforme
     rules["superseded_by_newer_version"] = len(valid) - len(latest)
     rules["superseded_by_covering_source"] = len(latest) - len(kept)
     ledger = Ledger(len(published), len(last.rows), int(bad.sum()), len(valid) - len(kept))
-    return Transformed({dataset.name: last.rows}, ledger, rejected, +rules, tally)
+    return Transformed({dataset.name: last.rows, dataset.history: earlier}, ledger, rejected, +rules, tally)
+
+
+def history(
+    valid: pd.DataFrame, versions: Versions, new: np.ndarray, withdrawn: np.ndarray, dataset: Dataset
+) -> pd.DataFrame:
+    """What the newest versions alone do not tell: the versions of each record that reads differently in other files of
+    its month, is `new` to them, or was `withdrawn` (both by record).
+
+    A record has a row for each file that first showed other values than the file before, and one for the last file.
+    What was written in other words, as the portal's and the API's forms do, is no other value.
+    """
+    versions = versions.by_file(sources(valid).codes)
+    names = [column.name for column in dataset.kept_columns if column.name != dataset.key]
+    told, record = new | withdrawn, versions.record
+    again = np.flatnonzero(~versions.first)
+    unlike = np.zeros(len(again), dtype=bool)
+    for name in names if len(again) else ():
+        unlike |= differ(valid[name], versions.order[again - 1], versions.order[again])
+    compared = told.copy()
+    compared[record[again[unlike]]] = True
+    chosen = compared[record]
+    if not chosen.any():
+        return valid.iloc[:0]
+    rows = with_own_values(valid.iloc[versions.order[chosen]].reset_index(drop=True))
+    rows = judged(rows, dataset.value_rules).rows
+    first, last, record = versions.first[chosen], versions.last[chosen], record[chosen]
+    changed = np.zeros(len(rows), dtype=bool)
+    later = np.flatnonzero(~first)
+    for name in names if len(later) else ():
+        changed[later] |= differ(rows[name], later - 1, later)
+    told[record[changed]] = True
+    shown = (first | changed | last) & told[record]
+    found: pd.DataFrame = rows.assign(is_new=first & new[record])[shown]
+    return found.drop(columns=list(FIRST_SEEN.values()))
 
 
 def example_of(rows: pd.DataFrame, columns: list[str]) -> Callable[[int], str]:
@@ -167,7 +209,7 @@ def clean_dataset(job: Job, dataset: Dataset) -> None:
     The last chunk to finish judges the files that are spread over several, before the next stage carries them on.
     """
     job.follow("ingest_raw")
-    job.claim("clean", dataset.name)
+    job.claim("clean", dataset.name, dataset.history)
     inputs = job.require("raw", [dataset.name])
     landed = [source for source in load_sources(job.store, dataset.name)[0].values() if not source.removed_at]
     job.files = {source.name: source.key for source in landed}
@@ -181,7 +223,8 @@ def clean_dataset(job: Job, dataset: Dataset) -> None:
     def transform(raw: pa.Table, months: list[str]) -> Transformed:
         return clean(raw, dataset, [source for source in covering if any(covers(source, month) for month in months)])
 
-    writes = Layer("clean", {dataset.name: dataset.schema}, dataset.made_by, dataset.unrepeated, dataset.blanks)
+    tables = {dataset.name: dataset.schema, dataset.history: dataset.history_schema}
+    writes = Layer("clean", tables, dataset.made_by, dataset.unrepeated, dataset.blanks)
     run_partitioned(job, inputs, read, transform, writes)
     if job.partial and job.finished(job.stage):
         try:

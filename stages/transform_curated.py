@@ -8,10 +8,12 @@ import pandas as pd
 import pyarrow as pa
 
 from stages.datasets.dataset import Dataset
+from stages.lake import keys
 from stages.lake.job import Job, Run
 from stages.lake.ledger import Ledger
 from stages.lake.parquet import read_parquet
 from stages.lake.partitions import Layer, Transformed, run_partitioned
+from stages.lake.sources import FIRST_SEEN
 from stages.lake.store import ObjectInfo
 
 
@@ -26,14 +28,15 @@ def curate_dataset(job: Job, dataset: Dataset) -> None:
     tables = {table.name: table.schema for table in dataset.tables}
     job.follow("transform_clean")
     job.claim("curated", *tables)
-    inputs = job.require("clean", [dataset.name])
+    inputs = job.require("clean", [dataset.name, dataset.history])
+    newest = {key: info for key, info in inputs.items() if key.startswith(keys.layer("clean", dataset.name))}
     coded = {column.name for column in dataset.columns if column.repeats and column.type == pa.string()}
 
     def read(info: ObjectInfo) -> pa.Table:
-        return read_parquet(job.store, info.key, dataset.made_by, coded)
+        return read_parquet(job.store, info.key, dataset.made_by, coded, FIRST_SEEN.values())
 
     def transform(clean: pa.Table, _months: list[str]) -> Transformed:
         curated = dataset.curate(clean.to_pandas(types_mapper=pd.ArrowDtype))
         return Transformed(curated, Ledger(clean.num_rows, len(curated[dataset.tables[0].name])))
 
-    run_partitioned(job, inputs, read, transform, Layer("curated", tables, dataset.made_by, dataset.unrepeated))
+    run_partitioned(job, newest, read, transform, Layer("curated", tables, dataset.made_by, dataset.unrepeated))

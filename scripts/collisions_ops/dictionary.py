@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stages import ingest_raw
 from stages.datasets import registry
-from stages.datasets.dataset import PROVENANCE_COLUMNS, Column, Dataset
+from stages.datasets.dataset import FIRST_SEEN_COLUMNS, PROVENANCE_COLUMNS, Column, Dataset
 from stages.datasets.values import NULL_WORDS
 from stages.datasets.vehicle_types import VEHICLE_TYPES
 from stages.datasets.vocabulary import FACTORS
@@ -123,7 +123,13 @@ def of_dataset(dataset: Dataset) -> str:
         f"Source: {dataset.title}.",
         "### Published columns and ours",
         table([*forms, "ours", "type in `clean`", "meaning"], published),
-        f"The clean layer adds {', '.join(f'`{column.name}`' for column in PROVENANCE_COLUMNS)}.",
+        "The clean layer adds:",
+        columns((*PROVENANCE_COLUMNS, *FIRST_SEEN_COLUMNS)),
+        (
+            f"Beside it, `clean/{dataset.history}` has the versions of each record that reads differently in several"
+            " files of its month, was withdrawn, or was added later (`is_new`): one row for each file that first showed"
+            " other values, and one for the last file. `meta_revisions` is made of them."
+        ),
         "### Rules",
         "**The row is rejected:**",
         rules(rejects),

@@ -63,6 +63,13 @@ PROVENANCE_COLUMNS = (
 )
 
 
+# The clean layer also says where its month first had a record.
+FIRST_SEEN_COLUMNS = (
+    Column("first_source", pa.string(), "landed file in which this month first had the record"),
+    Column("first_extracted_at", pa.timestamp("us", "UTC"), "extraction time of that file"),
+)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a rule says about some rows, as new values: the rows themselves stay as they are.
@@ -228,8 +235,23 @@ class Dataset:
     @property
     def schema(self) -> pa.Schema:
         """The clean layer's columns."""
-        kept = [column for column in self.columns if not column.raw_only]
-        return pa.schema([(column.name, column.type) for column in (*kept, *PROVENANCE_COLUMNS)])
+        return pa.schema([(it.name, it.type) for it in (*self.kept_columns, *PROVENANCE_COLUMNS, *FIRST_SEEN_COLUMNS)])
+
+    @property
+    def kept_columns(self) -> list[Column]:
+        """The columns as published that go beyond the raw layer."""
+        return [column for column in self.columns if not column.raw_only]
+
+    @property
+    def history(self) -> str:
+        """The name of the clean layer's table of earlier versions."""
+        return f"{self.name}_history"
+
+    @property
+    def history_schema(self) -> pa.Schema:
+        """The columns of that table."""
+        columns = [(column.name, column.type) for column in (*self.kept_columns, *PROVENANCE_COLUMNS)]
+        return pa.schema([*columns, ("is_new", pa.bool_())])
 
     @cached_property
     def unrepeated(self) -> frozenset[str]:

@@ -37,6 +37,38 @@ def distinct(column: pd.Series) -> pa.Array:
     return _coded(column).dictionary
 
 
+def differ(column: pd.Series, some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether the values at some positions differ from those at others, pair by pair; unknown equals unknown."""
+    if not is_dictionary(column):
+        values = pa.array(column)
+        return _unequal(values.take(some), values.take(others))
+    coded = _coded(column)
+    left, right = coded.indices.take(some), coded.indices.take(others)
+    found = _unequal(left, right)
+    if (at := np.flatnonzero(found)).size:  # a dictionary may have a value twice
+        found[at] = _unequal(coded.dictionary.take(left.take(at)), coded.dictionary.take(right.take(at)))
+    return found
+
+
+def _unequal(left: pa.Array, right: pa.Array) -> np.ndarray:
+    unequal = pc.fill_null(pc.not_equal(left, right), False)
+    return np.array(pc.or_(unequal, pc.xor(left.is_null(), right.is_null())), dtype=bool)
+
+
+def with_own_values(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows, but the dictionaries of coded text have only the values that occur: few rows of many then cost
+    little to work on.
+    """
+    found: dict[str, pd.Series] = {}
+    for name, column in frame.items():
+        if is_dictionary(column):
+            coded = _coded(column)
+            used = pc.dictionary_encode(coded.indices)
+            values = pa.DictionaryArray.from_arrays(used.indices, coded.dictionary.take(used.dictionary))
+            found[str(name)] = pd.Series(values, index=frame.index, dtype=pd.ArrowDtype(values.type))
+    return frame.assign(**found)
+
+
 def is_dictionary(column: pd.Series) -> bool:
     """Whether a column of text is dictionary-encoded."""
     return isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_dictionary(column.dtype.pyarrow_dtype)

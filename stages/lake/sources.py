@@ -15,6 +15,8 @@ from stages.lake.store import ObjectInfo, ObjectStore
 
 # Where a raw row came from: columns added to the published ones → their names from the clean layer on.
 PROVENANCE = {"_source": "source", "_line": "source_line", "_extracted_at": "extracted_at"}
+# Where its month first had a record, in the clean layer: provenance of the newest version → of the oldest.
+FIRST_SEEN = {"source": "first_source", "extracted_at": "first_extracted_at"}
 RAW_FORMAT = 5  # raise it when the reader makes other rows of the same landed file
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -11,23 +12,86 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.lake.frames import has_repeats, record_numbers
-from stages.lake.sources import Source
+from stages.lake.sources import FIRST_SEEN, Source
 from stages.logs import log
 
 
-def newest(frame: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Keep the newest version of each record in its month; rows keep their order.
+@dataclass(frozen=True)
+class Versions:
+    """The rows of each record in its month: positions in `order`, record by record, the oldest version first, where
+    `first` marks those that begin a record.
 
-    Newest: latest extraction, then greatest source name, then last line.
+    A version is older by its extraction, then by its source's name, then by its line.
     """
-    records = record_numbers(frame, key)
-    if not has_repeats(records):
-        return frame
-    _, source = np.unique(frame["source"].to_numpy(dtype=object), return_inverse=True)
-    extracted = frame["extracted_at"].to_numpy(dtype="datetime64[us]")
-    order = np.lexsort((frame["source_line"].to_numpy(dtype=np.int64), source, extracted, records))
-    last = np.append(records[order][1:] != records[order][:-1], True)
-    return frame.iloc[np.sort(order[last])]
+
+    order: np.ndarray
+    first: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, key: str) -> Versions:
+        """The versions that a frame with the column `month` has."""
+        records = record_numbers(frame, key)
+        if not has_repeats(records):
+            return cls(np.arange(len(frame)), np.ones(len(frame), dtype=bool))
+        _, source = np.unique(frame["source"].to_numpy(dtype=object), return_inverse=True)
+        extracted = frame["extracted_at"].to_numpy(dtype="datetime64[us]")
+        order = np.lexsort((frame["source_line"].to_numpy(dtype=np.int64), source, extracted, records))
+        return cls(order, np.diff(records[order], prepend=-1) != 0)
+
+    @property
+    def last(self) -> np.ndarray:
+        """Which positions end a record: its newest version."""
+        return np.append(self.first[1:], True)[: len(self.first)]
+
+    @property
+    def record(self) -> np.ndarray:
+        """The number of the record of each position, from 0."""
+        numbers: np.ndarray = np.cumsum(self.first) - 1
+        return numbers
+
+    def newest(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The newest version of each record; rows keep their order."""
+        return frame if self.first.all() else frame.iloc[np.sort(self.order[self.last])]
+
+    def with_first_seen(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Add to each row the source in which its month first had the record, and that source's extraction time."""
+        oldest = np.empty(len(frame), dtype=np.int64)
+        oldest[self.order] = self.order[self.first][self.record]
+        columns = {ours: frame[name] for name, ours in FIRST_SEEN.items()}
+        if not self.first.all():
+            columns = {ours: column.take(oldest).set_axis(frame.index) for ours, column in columns.items()}
+        return frame.assign(**columns)
+
+    def by_file(self, sources: np.ndarray) -> Versions:
+        """Only the last of the rows that a file has of a record; `sources` has a number of each row's file."""
+        codes, record = sources[self.order], self.record
+        kept = np.append((codes[1:] != codes[:-1]) | self.first[1:], True)[: len(codes)]
+        return Versions(self.order[kept], np.diff(record[kept], prepend=-1) != 0)
+
+
+def added_later(
+    frame: pd.DataFrame, versions: Versions, day: str, covering: Iterable[Source], *, keyless: pd.DataFrame
+) -> np.ndarray:
+    """Which records were not yet in an earlier file that declares to have every record of their date.
+
+    Of a file that was fetched, the newest date of its source does not count: that day had not been published whole.
+    `keyless` is as in `not_withdrawn`.
+    """
+    oldest = versions.order[versions.first]
+    found = np.zeros(len(oldest), dtype=bool)
+    seen = frame["extracted_at"].to_numpy(dtype="datetime64[us]")[oldest]
+    dates = pc.cast(pa.array(frame[day]), pa.int32()).to_numpy()[oldest].astype("datetime64[D]")
+    months = frame["month"].to_numpy(dtype=np.int64)[oldest]
+    for source in covering:
+        covers = source.covers
+        later = seen > np.datetime64(datetime.fromisoformat(source.extracted_at).astimezone(UTC).replace(tzinfo=None))
+        if covers is None or not later.any():
+            continue
+        published = dates < np.datetime64(source.source_newest or covers.end)
+        covered = (dates >= np.datetime64(covers.start)) & (dates < np.datetime64(covers.end))
+        uncertain = keyless["month"][keyless["source"] == source.name].to_numpy(dtype=np.int64)
+        found |= later & published & covered & ~np.isin(months, uncertain)
+    return found
 
 
 def not_withdrawn(

@@ -20,7 +20,7 @@ KEPT_ROWS = 100  # of each failed check
 
 @dataclass(frozen=True)
 class Curated:
-    """A curated table: its columns, and its partitions as local files."""
+    """A table of a layer, most often the curated one: its columns, and its partitions as local files."""
 
     name: str
     schema: pa.Schema
@@ -30,12 +30,13 @@ class Curated:
 @dataclass(frozen=True)
 class Versions:
     """A dataset's curated tables. The first has one row per version of a record, with where it came from; all have the
-    record's `key` and `date`.
+    record's `key` and `date`. `history`, where it is needed, has the clean layer's earlier versions.
     """
 
     key: str
     date: str
     tables: Sequence[Curated]
+    history: Curated | None = None
 
     @property
     def first(self) -> str:
@@ -77,7 +78,8 @@ def open_warehouse(path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
 def read_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> None:
     """Make what models read: `curated_<table>` with every version, `superseded_<first table>` with the key and date of
     those that a newer version replaces, and `newest_<table>` without these; and what a later build by steps needs,
-    `records_<first table>` with the key and month (YYYYMM) of every version.
+    `records_<first table>` with the key and month (YYYYMM) of every version, and `told_<first table>` with those of the
+    records of which the history tells.
 
     A record that has moved to another month is in the curated partitions of both: the latest extraction counts, then
     the greatest source name, then the last line.
@@ -90,17 +92,24 @@ def read_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> Non
         from curated_{first};
         create table {KEPT}.superseded_{first} as {superseded(dataset, f"curated_{first}")}
     """)
+    if dataset.history:
+        warehouse.execute(
+            f"create table {KEPT}.told_{first} as"
+            f" select distinct {dataset.key}, {dataset.month} as month from history_{first}"
+        )
     show_newest(warehouse, dataset)
 
 
 def show_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> None:
-    """Make the views `curated_<table>` of a dataset's files."""
+    """Make the views `curated_<table>` of a dataset's files, and `history_<first table>` if its history is given."""
     for table in dataset.tables:
-        _show_files(warehouse, table)
+        show_files(warehouse, f"curated_{table.name}", table)
+    if dataset.history:
+        show_files(warehouse, f"history_{dataset.first}", dataset.history)
 
 
-def _show_files(warehouse: duckdb.DuckDBPyConnection, table: Curated) -> None:
-    view = f"curated_{table.name}"
+def show_files(warehouse: duckdb.DuckDBPyConnection, view: str, table: Curated) -> None:
+    """Make a view of a table's files; without files it has the columns and no rows."""
     warehouse.execute(f"drop view if exists {view}")
     if not table.files:
         warehouse.register(view, table.schema.empty_table())

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
+
 from stages.datasets.dataset import Dataset
 from stages.errors import ContractError, StageError
 from stages.lake import keys
@@ -26,6 +28,11 @@ def list_curated(store: ObjectStore, dataset: Dataset) -> Listed:
     return {table.name: store.list(keys.layer("curated", table.name)) for table in dataset.tables}
 
 
+def list_clean(store: ObjectStore, dataset: Dataset) -> Listed:
+    """A dataset's clean objects, by table."""
+    return {table: store.list(keys.layer("clean", table)) for table in (dataset.name, dataset.history)}
+
+
 def etags(tables: Listed) -> dict[str, str]:
     """Key → ETag of objects by table."""
     return {info.key: info.etag for infos in tables.values() for info in infos}
@@ -41,12 +48,19 @@ def month_number(key: str) -> int:
 
 @dataclass
 class CuratedLayer:
-    """What the curated layer holds of each dataset. A fetched file is kept until the stack is closed."""
+    """What the curated layer holds of each dataset, and the clean one, which knows earlier versions. A fetched file is
+    kept until the stack is closed.
+    """
 
     store: ObjectStore
     listed: dict[Dataset, Listed]
     stack: ExitStack
     fetched: dict[ObjectInfo, Path] = field(default_factory=dict)
+
+    @cached_property
+    def clean(self) -> dict[Dataset, Listed]:
+        """What the clean layer holds of each dataset."""
+        return {dataset: list_clean(self.store, dataset) for dataset in self.listed}
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -55,8 +69,9 @@ class CuratedLayer:
 
     @cached_property
     def etags(self) -> dict[str, str]:
-        """Key → ETag of every object."""
-        return {key: etag for tables in self.listed.values() for key, etag in etags(tables).items()}
+        """Key → ETag of every object of both layers."""
+        listed = (*self.listed.values(), *self.clean.values())
+        return {key: etag for tables in listed for key, etag in etags(tables).items()}
 
     def share(self, months: Collection[int]) -> float:
         """The share of these months (YYYYMM) in the layer's bytes."""
@@ -66,8 +81,8 @@ class CuratedLayer:
     def versions(
         self, dataset: Dataset, months: Collection[int] | None = None, only: Collection[str] | None = None
     ) -> Versions:
-        """A dataset's tables with the local files of these months (YYYYMM), or of all. With `only`, those of its tables
-        that are not named get no files.
+        """A dataset's tables, and its history, with the local files of these months (YYYYMM), or of all. With `only`,
+        those of its tables that are not named get no files, and there is no history.
 
         Raises ContractError where a file was made by older rules.
         """
@@ -80,8 +95,20 @@ class CuratedLayer:
             ]
             self._fetch(infos, table.name)
             files.append(Curated(table.name, table.schema, [self.fetched[info] for info in infos]))
+        history = self._clean(dataset, dataset.history, dataset.history_schema, months) if only is None else None
         self._check_current(dataset)
-        return Versions(dataset.key, dataset.date, files)
+        return Versions(dataset.key, dataset.date, files, history)
+
+    def newest(self, dataset: Dataset, months: Collection[int]) -> Curated:
+        """The clean rows of a dataset in these months (YYYYMM): each month's newest version of a record."""
+        rows = self._clean(dataset, dataset.name, dataset.schema, months)
+        self._check_current(dataset)
+        return rows
+
+    def _clean(self, dataset: Dataset, table: str, schema: pa.Schema, months: Collection[int] | None) -> Curated:
+        infos = [info for info in self.clean[dataset][table] if months is None or month_number(info.key) in months]
+        self._fetch(infos, table)
+        return Curated(table, schema, [self.fetched[info] for info in infos])
 
     def _fetch(self, infos: list[ObjectInfo], table: str) -> None:
         missing = [info for info in infos if info not in self.fetched]
@@ -94,7 +121,8 @@ class CuratedLayer:
 
     def _check_current(self, dataset: Dataset) -> None:
         """Raise ContractError where fetched partitions were made by older rules: they lie outside this run."""
-        infos = {info for of_table in self.listed[dataset].values() for info in of_table} & self.fetched.keys()
+        tables = (*self.listed[dataset].values(), *self.clean[dataset].values())
+        infos = {info for of_table in tables for info in of_table} & self.fetched.keys()
         stale = {keys.month_of(info.key) or "" for info in infos if made_by(self.fetched[info]) != dataset.made_by}
         if stale:
             scope = whole_months(list(stale))

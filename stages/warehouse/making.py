@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from stages.warehouse.build import Failure, build, check, open_warehouse, read_c
 from stages.warehouse.layer import CuratedLayer, month_number
 from stages.warehouse.models import OWN, checks, models
 from stages.warehouse.record import record_contents, record_job, record_runs, record_sources, renew
+from stages.warehouse.revisions import record_revisions
 from stages.warehouse.steps import (
     MOST_CHANGED,
     BuildWhole,
@@ -80,6 +82,7 @@ class Making:
                 versions = self.layer.versions(dataset)
                 read_curated(warehouse, versions)
                 record_contents(warehouse, dataset.name, versions)
+                record_revisions(warehouse, dataset, versions, partial(self.layer.newest, dataset))
             self._record_past(warehouse)
             build(warehouse, self.models)
             return self._complete(warehouse)
@@ -126,6 +129,9 @@ class Making:
             versions = layer.versions(dataset, concerned)
             read_changed(warehouse, dataset.name, versions, changed, concerned)
             record_contents(warehouse, dataset.name, versions)
+            touched = f"touched_{versions.first}"
+            record_revisions(warehouse, dataset, versions, partial(layer.newest, dataset), touched)
+            warehouse.execute(f"drop table {touched}")
         renew(warehouse, self.meta)
         self._record_past(warehouse)
         steps.rebuild_months(warehouse, concerned)

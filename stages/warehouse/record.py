@@ -26,9 +26,9 @@ def insert(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str
 
 
 def renew(warehouse: duckdb.DuckDBPyConnection, meta: Iterable[Model]) -> None:
-    """Make the meta tables anew and empty, except for the one that is kept by month."""
+    """Make the meta tables anew and empty, except for those that are kept by month or by record."""
     for model in meta:
-        if model.name != "meta_contents":
+        if model.name not in {"meta_contents", "meta_revisions"}:
             warehouse.execute(f"drop table {model.name}")
             build(warehouse, [model])
 

@@ -90,16 +90,21 @@ def months_of_versions(warehouse: duckdb.DuckDBPyConnection, dataset: Versions, 
 
     `dataset` has the files of the changed months. Makes `touched_<first table>`, the keys of these records.
     """
-    first = dataset.first
+    first, key = dataset.first, dataset.key
     show_curated(warehouse, dataset)
     warehouse.execute(f"""
         create temp table touched_{first} as
-        select {dataset.key} from curated_{first}
+        select {key} from curated_{first}
         union
-        select {dataset.key} from records_{first} where month in ({_listed(changed)})
+        select {key} from history_{first}
+        union
+        select {key} from records_{first} where month in ({_listed(changed)})
+        union
+        select {key} from told_{first} where month in ({_listed(changed)})
     """)
     found = warehouse.execute(
-        f"select distinct month from records_{first} semi join touched_{first} using ({dataset.key})"
+        f"select month from records_{first} semi join touched_{first} using ({key})"
+        f" union select month from told_{first} semi join touched_{first} using ({key})"
     )
     return {month for (month,) in found.fetchall()}
 
@@ -107,8 +112,8 @@ def months_of_versions(warehouse: duckdb.DuckDBPyConnection, dataset: Versions, 
 def read_changed(
     warehouse: duckdb.DuckDBPyConnection, name: str, dataset: Versions, changed: Iterable[int], rebuilt: Iterable[int]
 ) -> None:
-    """Bring up to date which versions there are and which are superseded, and make `curated_<table>` and
-    `newest_<table>` of the months to be rebuilt, whose files `dataset` has.
+    """Bring up to date which versions there are and which are superseded, and make `curated_<table>`, `newest_<table>`
+    and `history_<first table>` of the months to be rebuilt, whose files `dataset` has.
 
     A record that the changed months neither have nor had keeps its versions; those of the others are all among the rows
     of the months to be rebuilt.
@@ -119,11 +124,14 @@ def read_changed(
         delete from records_{first} where month in ({_listed(changed)});
         insert into records_{first}
         select {key}, {dataset.month} as month from curated_{first} where {dataset.month} in ({_listed(changed)});
+        delete from told_{first} where month in ({_listed(changed)});
+        insert into told_{first}
+        select distinct {key}, {dataset.month} as month from history_{first}
+        where {dataset.month} in ({_listed(changed)});
         create temp view versions_{first} as from curated_{first} semi join touched_{first} using ({key});
         delete from superseded_{first} where {key} in (from touched_{first});
         insert into superseded_{first} {superseded(dataset, f"versions_{first}")};
         drop view versions_{first};
-        drop table touched_{first};
     """)
     show_newest(warehouse, dataset)
     months = ", ".join(f"'{month // 100}-{month % 100:02}'" for month in rebuilt)

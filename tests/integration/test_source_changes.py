@@ -29,6 +29,7 @@ def newest(lake: Lake) -> Rows:
     for info in lake.store.list("clean/crashes/"):
         for row in pq.read_table(pa.BufferReader(lake.store.read(info.key))).to_pylist():
             version = (row.pop("extracted_at"), row.pop("source"), row.pop("source_line"))
+            del row["first_source"], row["first_extracted_at"]
             key = row["collision_id"]
             if key not in versions or version > versions[key][0]:
                 versions[key] = version, tuple(row.values())
