@@ -221,6 +221,20 @@ def test_before_and_after_are_equally_long(answered: Callable[[str], list[tuple[
     ]
 
 
+@pytest.mark.parametrize(
+    ("corner", "day", "counts"), [("FLATBUSH AVENUE", "2024-03-07", [1, 0]), ("FLATBUSH AVENEU", "2024-03-05", [])]
+)
+def test_a_corner_without_collisions_in_the_time_has_none_and_one_that_is_not_known_has_no_rows(
+    built: Build, corner: str, day: str, counts: list[int]
+) -> None:
+    warehouse = built(
+        [CORNER | {"crash_date": date(2024, 3, 6)}, {"crash_date": date(2024, 3, 1)}, {"crash_date": date(2024, 3, 9)}]
+    )
+    given = {"corner": corner, "with": "AVENUE U", "date": day}
+    rows = warehouse.execute(ready_queries()["before_after"].sql, given).fetchall()
+    assert [row[3] for row in rows] == counts
+
+
 def test_cyclists_whose_number_is_unknown_are_not_none(answered: Callable[[str], list[tuple[Any, ...]]]) -> None:
     assert answered("cyclists") == [("2024-03", "Brooklyn", 3, 0), ("2024-03", "not stated", None, None)]
 
