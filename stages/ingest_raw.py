@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -152,7 +152,7 @@ def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, So
         if not keys.is_csv(name):
             log.warning("%s: not a .csv or .csv.gz file; ignored", info.key)
             continue
-        name = keys.safe_name(name.removesuffix(".csv"))
+        name = keys.source(name)
         if name in found:
             raise SourceError(info.key, None, f"has the same source name as {found[name].key}; rename one of them")
         source = known.get(name)
@@ -209,6 +209,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> list[str]:
     ready = []
     for dataset, job in jobs.items():
         known, _ = load_sources(job.store, dataset.name)
+        remove_rejected(job, kept=known)
         raw = RawLayer.of(job, known)
         ready.append((raw, dataset, landed(job, dataset, known)))
     nothing_landed = not any(sources for *_, sources in ready)
@@ -271,8 +272,7 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     check_limits(job, sum(sum(source.quarantined.values()) for source in read), sum(source.rows for source in read))
     job.inputs = {source.key: source.etag for source in sources.values()}
     job.replace(output for source in concerned for output in raw_outputs(job, source, written))
-    for source in removed.values():
-        job.store.delete(keys.quarantine(job.stage, dataset.name, source.name))
+    remove_rejected(job, kept=sources)
     raw.mark(everything.values())
     save_sources(job.store, dataset.name, everything, raw.known)
     quarantined = sum(sum(source.quarantined.values()) for source in concerned)
@@ -298,6 +298,28 @@ def removed_sources(raw: RawLayer, sources: dict[str, Source]) -> dict[str, Sour
             source = replace(source, removed_at=job.started_at.isoformat(), written={}, quarantined={})
         removed[name] = source
     return removed
+
+
+def remove_rejected(job: Job, kept: Collection[str]) -> None:
+    """Remove from quarantine the rows of files that are no longer in landing, but for those of the sources `kept`.
+
+    Quarantine is listed before landing, and only what was listed is removed: a file that lands meanwhile, and is read
+    by another run, keeps its rows.
+    """
+    rejected = {keys.part_of(it.key): it for it in job.store.list(keys.quarantined(job.stage, job.dataset))}
+    if not rejected.keys() - kept:
+        return
+    prefix = keys.landing(job.dataset)
+    in_landing = {keys.source(info.key.removeprefix(prefix)) for info in job.store.list(prefix)}
+    for name in sorted(rejected.keys() - kept - in_landing):
+        key = rejected[name].key
+        now = job.store.head(key)
+        if now and now.etag == rejected[name].etag:  # else another run has written it meanwhile
+            job.store.delete(key)
+            log.info(
+                "%s: removed %s: the file of these rejected rows is no longer in landing",
+                *(job.what, job.store.describe(key)),
+            )
 
 
 def rows_in(store: ObjectStore, key: str) -> int:

@@ -162,21 +162,19 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
     for info in store.list(keys.FAILED_CHECKS):
         if info.key not in kept:  # of an earlier build
             store.delete(info.key)
+    errors = []
     for key, failure in kept.items():
         store.put(key, to_parquet(failure.rows))
-        say = log.error if failure.check.severity == "error" else log.warning
-        say(
-            "check %s: %s: failing rows: %s; the first %d are in %s",
-            *(failure.check.table, failure.check.title, f"{failure.count:,}", failure.rows.num_rows),
-            store.describe(key),
+        is_error = failure.check.severity == "error"
+        said = (
+            f"{failure.check.table}: {failure.check.title}: failing rows: {failure.count:,};"
+            f" the first {failure.rows.num_rows} are in {store.describe(key)}"
         )
-    errors = [failure.check for failure in failures if failure.check.severity == "error"]
+        (log.error if is_error else log.warning)("check %s", said)
+        if is_error:
+            errors.append(said)
     if errors:
-        raise ContractError(
-            "the warehouse fails checks and is not published:"
-            f" {'; '.join(f'{check.table}: {check.title}' for check in errors)};"
-            f" the failing rows are in {store.describe(keys.FAILED_CHECKS)}"
-        )
+        raise ContractError(f"the warehouse fails checks and is not published: {'. '.join(errors)}")
 
 
 def read_manifests(store: ObjectStore) -> list[dict[str, Any]]:

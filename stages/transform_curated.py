@@ -39,4 +39,6 @@ def curate_dataset(job: Job, dataset: Dataset) -> None:
         curated = dataset.curate(clean.to_pandas(types_mapper=pd.ArrowDtype))
         return Transformed(curated, Ledger(clean.num_rows, len(curated[dataset.tables[0].name])))
 
-    run_partitioned(job, newest, read, transform, Layer("curated", tables, dataset.made_by, dataset.unrepeated))
+    advice = "a derived column is set by curate() in the dataset's curation.py"
+    writes = Layer("curated", tables, dataset.made_by, dataset.unrepeated, advice=advice)
+    run_partitioned(job, newest, read, transform, writes)

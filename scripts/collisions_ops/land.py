@@ -42,15 +42,18 @@ def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]
 
 
 def dataset_of(file: Path) -> str:
-    """The dataset whose header a file has; raises OpsError where it has none's."""
+    """The dataset whose header a file has; raises OpsError where it has none's, or one that ingest_raw would refuse."""
     from stages.datasets import names, registry
     from stages.errors import StageError
     from stages.landing.content import opened
-    from stages.landing.header import read_dataset
+    from stages.landing.header import read_dataset, read_header
 
     try:
         with opened(file.name, file) as content:
             found = read_dataset(str(file), content, registry())
+        if found:
+            with opened(file.name, file) as content:
+                read_header(str(file), content, found)
     except StageError as error:
         raise OpsError(str(error)) from None
     if found is None:

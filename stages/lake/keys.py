@@ -24,6 +24,11 @@ def is_csv(name: str) -> bool:
     return name.lower().endswith((".csv", ".csv.gz"))
 
 
+def source(name: str) -> str:
+    """A landed file's name as a source, which is a part of the keys of what is made of it."""
+    return safe_name(name.removesuffix(".csv"))
+
+
 def layer(name: str, table: str) -> str:
     """Prefix of a table's month partitions in the layer `raw`, `clean` or `curated`."""
     return f"{name}/{table}/"

@@ -92,10 +92,11 @@ def _made_by(metadata: pq.FileMetaData) -> str:
     return version.decode()
 
 
-def conform(table: pa.Table, schema: pa.Schema, what: str) -> pa.Table:
+def conform(table: pa.Table, schema: pa.Schema, what: str, advice: str = "") -> pa.Table:
     """The table with its columns in the schema's order; it must have exactly these columns and types.
 
-    Text may be dictionary-encoded. Raises StageError otherwise: the code that made the table is wrong.
+    Text may be dictionary-encoded. Raises StageError otherwise: the code that made the table is wrong; `advice` says
+    where to add a column that is missing.
     """
     if set(table.column_names) == set(schema.names):
         table = table.select(schema.names)
@@ -106,6 +107,7 @@ def conform(table: pa.Table, schema: pa.Schema, what: str) -> pa.Table:
         surplus, missing = (", ".join(sorted(it)) for it in (set(seen) - set(declared), set(declared) - set(seen)))
         raise StageError(
             f"{what}: columns differ from the declared ones: surplus: {surplus or 'none'}; missing: {missing or 'none'}"
+            f"{f'; {advice}' if missing and advice else ''}"
         )
     return table
 

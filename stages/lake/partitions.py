@@ -24,7 +24,8 @@ from stages.parallel import BATCH_BYTES, batches, parallel
 @dataclass(frozen=True)
 class Layer:
     """A layer's tables of one dataset: name → columns. Its partitions say which version of the rules made them;
-    `blanks` are the reasons for which these rules leave values unknown.
+    `blanks` are the reasons for which these rules leave values unknown; `advice` says where a column that is declared
+    and missing is to be set.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Layer:
     made_by: str
     unrepeated: frozenset[str]
     blanks: Mapping[str, Blank] = field(default_factory=dict)
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def run_partitioned(
         for name, frame in done.tables.items():
             for month, rows in by_month(frame).items():
                 key = keys.partition(writes.name, name, month)
-                content = to_parquet(conform(rows, writes.tables[name], key), writes.made_by, writes.unrepeated)
+                declared = conform(rows, writes.tables[name], key, writes.advice)
+                content = to_parquet(declared, writes.made_by, writes.unrepeated)
                 outputs.append(job.put(key, content, rows.num_rows))
         rejected = by_month(done.rejected) if done.rejected is not None else {}
         quarantined = {keys.quarantine(job.stage, job.dataset, month): rows for month, rows in rejected.items()}

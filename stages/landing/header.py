@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -27,6 +28,8 @@ from stages.lake.sources import PROVENANCE
 HEAD_BYTES = 1 << 18  # as much of a file as is looked at
 HEAD_LINES = 1000
 LIKELY_SHARE = 0.3  # of a dataset's columns, from which on a header is taken for one of it
+LIKENESS = 0.75  # of two names, from which on one is taken for the other mistyped
+MOST_SHOWN, LONGEST_SHOWN = 10, 60  # of unknown names, and of each
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 SYSTEM = ":"  # how the names of the API's own columns begin (:id, :updated_at), which the raw layer alone has
 SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=[^"]?"?[,;\t]*\s*', re.IGNORECASE)  # Excel's own
@@ -212,7 +215,24 @@ def _why_no_header(
         )
     if form is None:
         return f"not a {dataset.name} file: none of its {len(fields)} columns ({seen}) is a published one"
-    return f"required columns are missing: {', '.join(missing)} (read as the {form} form)"
+    unknown = _unknown(fields, missing, dataset)
+    return f"required columns are missing: {', '.join(missing)} (read as the {form} form)" + (
+        f"; not known: {unknown}" if unknown else ""
+    )
+
+
+def _unknown(fields: Sequence[str], missing: Sequence[str], dataset: Dataset) -> str:
+    """The names that no form has, each with the missing one that it resembles; empty where there are none."""
+    published = {respelled(name) for names in dataset.forms.values() for name in names}
+    meant = {respelled(name): name for name in missing}
+    said = []
+    for at, name in enumerate(fields, 1):
+        if respelled(name) in published or name.startswith(SYSTEM) or name == _unnamed(at):
+            continue
+        likely = get_close_matches(respelled(name), meant, n=1, cutoff=LIKENESS)
+        said.append(f"{name[:LONGEST_SHOWN]}{f' (did you mean {meant[likely[0]]}?)' if likely else ''}")
+    more = f", and {len(said) - MOST_SHOWN} more" if said[MOST_SHOWN:] else ""
+    return f"{', '.join(said[:MOST_SHOWN])}{more}"
 
 
 def _rival(form: str, columns: Sequence[str], spelled: Collection[str], dataset: Dataset) -> str | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 QUERIES = Path(__file__).parent / "queries"
 REJECTED = "rejected_rows"  # the table of rejected rows that a query gets by naming it
+RECORD = "meta_"  # how the names of the tables begin that describe the build and its runs
 BLOCK = 10_000  # rows fetched at once
 
 
@@ -138,11 +139,19 @@ def add_rejected_rows(store: ObjectStore, warehouse: duckdb.DuckDBPyConnection) 
             continue
 
 
+def failed_since(store: ObjectStore) -> bool:
+    """Whether the lake has rows that fail the checks of a build later than the published one, if there is one."""
+    published = store.head(keys.WAREHOUSE)
+    kept = store.list(keys.FAILED_CHECKS)
+    return any(published is None or info.last_modified > published.last_modified for info in kept)
+
+
 def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Mapping[str, str]) -> None:
     """Run one query on the published warehouse, read-only, with its `$name` parameters, and print its rows.
 
     SQL that names `rejected_rows` gets a table of that name: the rows in quarantine, with stage, dataset, source, line,
-    reason and text.
+    reason and text. Where SQL reads the record of the build and its runs, a warning says if a later build has not been
+    published.
     """
     import duckdb
 
@@ -163,9 +172,16 @@ def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Ma
             else:
                 rows.show(max_width=200, max_rows=200)
             sys.stdout.flush()
+        if RECORD in sql and failed_since(store):
+            logs.log.warning(
+                "this is the published build; a later one was not published: the rows that fail its checks are in %s",
+                store.describe(keys.FAILED_CHECKS),
+            )
     except ObjectMissing:
+        failed = f"; the rows that fail a build's checks are in {store.describe(keys.FAILED_CHECKS)}"
         raise ConfigError(
             f"{store.describe(keys.WAREHOUSE)}: nothing is published yet; run the pipeline first"
+            f"{failed if failed_since(store) else ''}"
         ) from None
     except duckdb.Error as error:
         raise ConfigError(f"the query failed: {error}") from None

@@ -192,8 +192,19 @@ def test_rows_that_differ_from_the_declared_columns_are_not_written(folder_lake:
     folder_lake.run(stages=STAGES[:2])
     done = folder_lake.stage("transform_curated")
     assert done.code == 70
-    assert "surplus: state string; missing: none" in done.last
+    assert done.last.endswith("surplus: state string; missing: none")
     assert not [key for key in folder_lake.objects() if key.startswith("curated/")]
+
+
+def test_a_declared_column_that_curation_does_not_set_is_named_with_where_it_is_set(folder_lake: Lake) -> None:
+    folder_lake.land(INSPECTIONS.replace("\n,", "\nA-9,"), "a.csv", FIRST, dataset="bridges")
+    (table,) = bridges.DATASET.tables
+    wider = dataclasses.replace(table, columns=(*table.columns, Column("is_open", pa.bool_(), "whether it is open")))
+    folder_lake.datasets = [*registry(), dataclasses.replace(bridges.DATASET, tables=(wider,))]
+    folder_lake.run(stages=STAGES[:2])
+    done = folder_lake.stage("transform_curated")
+    assert done.code == 70
+    assert "missing: is_open bool; a derived column is set by curate() in the dataset's curation.py" in done.last
 
 
 def test_the_made_up_dataset_is_known_to_its_folder_alone() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from lake import STAGES, Lake, WatchedStore, crashes_csv, failing, rows
 
+from stages.datasets.vehicles import DATASET as VEHICLES
 from stages.errors import StoreUnavailable
 from stages.lake import keys
 from stages.lake.job import Job, Run
@@ -209,6 +210,58 @@ def test_removing_a_file_removes_its_rows_from_all_its_months(lake: Lake) -> Non
     again = lake.run("--start=2024-04-01", "--end=2024-04-02", "--run-id=again")
     assert "no longer in landing" not in again
     assert months_of(lake, "again", "transform_clean") == {"2024-04"}
+
+
+@pytest.mark.parametrize("also_landed", ["crashes", "vehicles"])
+def test_rejected_rows_of_a_removed_file_that_never_got_in_are_removed(lake: Lake, also_landed: str) -> None:
+    """Its run failed, so no record has it; the dataset may have other files or none."""
+    if also_landed == "crashes":
+        lake.land(month(4, 100), "most.csv", EARLY)
+    else:
+        header = ",".join(VEHICLES.forms["portal"])
+        lake.land(f"{header}\n", "some.csv", EARLY, dataset="vehicles")
+    lake.land(crashes_csv(rows(90, 100) + rows(10, 500, CRASH_DATE="never")), "bad.csv", EARLY)
+    assert lake.stage("ingest_raw", "--run-id=failed").code == 65
+    assert len(lake.quarantined("ingest_raw")) == 10
+    lake.wipe("landing/crashes/bad.csv")
+    done = lake.stage("ingest_raw", "--run-id=next")
+    assert done.code == 0, done.log
+    assert lake.quarantined("ingest_raw") == []
+    key = keys.quarantine("ingest_raw", "crashes", "bad")
+    assert f"removed {lake.store.describe(key)}: the file of these rejected rows is no longer in landing" in done.log
+    assert "rejected rows" not in lake.stage("ingest_raw", "--run-id=last").log
+
+
+def test_rejected_rows_of_a_recorded_file_stay_until_a_run_removes_its_rows(folder_lake: Lake) -> None:
+    folder_lake.land(month(4, 100), "most.csv", EARLY)
+    folder_lake.land(crashes_csv(rows(90, 100) + rows(3, 500, CRASH_DATE="never")), "gone.csv", EARLY)
+    folder_lake.run()
+    folder_lake.land(crashes_csv(rows(10, 500, CRASH_DATE="never")), "bad.csv", LATE)
+    folder_lake.wipe("landing/crashes/gone.csv")
+    assert folder_lake.stage("ingest_raw", "--run-id=failed").code == 65
+    assert {row["source"] for row in folder_lake.quarantined("ingest_raw")} == {"gone", "bad"}
+    folder_lake.wipe("landing/crashes/bad.csv")
+    folder_lake.run("--allow-shrink")
+    assert folder_lake.quarantined("ingest_raw") == []
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["landed again", "new"])
+def test_rejected_rows_that_another_run_writes_meanwhile_stay(lake: Lake, before: bool) -> None:
+    """This run has found no such file in landing; then it comes, and the other run reads it."""
+    lake.land(month(4, 100), "most.csv", EARLY)
+    lake.run(stages=STAGES[:1])
+    if before:
+        lake.land(crashes_csv(rows(10, 500, CRASH_DATE="never")), "bad.csv", EARLY)
+        assert lake.stage("ingest_raw", "--run-id=failed").code == 65
+        lake.wipe("landing/crashes/bad.csv")
+
+    def other() -> None:
+        lake.land(crashes_csv(rows(90, 100) + rows(4, 500, CRASH_DATE="never")), "bad.csv", LATE)
+        assert lake.stage("ingest_raw", "--run-id=other").code == 0
+
+    store = WatchedStore(lake.store, "list", "landing/", other, after=True)
+    assert lake.stage("ingest_raw", "--run-id=this", store=store).code == 0
+    assert len(lake.quarantined("ingest_raw")) == 4
 
 
 def test_a_removal_that_broke_off_is_carried_through(lake: Lake) -> None:

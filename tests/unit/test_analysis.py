@@ -176,6 +176,14 @@ PARAMETERS = {
 COUNTED = {"persons_injured": 1, "persons_killed": 0, "cyclists_injured": 1, "cyclists_killed": 0}
 
 
+CHECKS_OF_WORDS = (
+    "factor_in_vocabulary",
+    "persons_in_vocabulary",
+    "vehicle_records_in_vocabulary",
+    "vehicle_type_in_vocabulary",
+)
+
+
 @pytest.fixture
 def answered(built: Build) -> Callable[[str], list[tuple[Any, ...]]]:
     """A function that answers a ready query, about three days with a collision each and a fourth without counts."""
@@ -211,6 +219,20 @@ def test_before_and_after_are_equally_long(answered: Callable[[str], list[tuple[
         ("before", DAY - timedelta(days=1), 1, 1, 1, 0),
         ("after", DAY, 1, 1, 1, 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("corner", "day", "counts"), [("FLATBUSH AVENUE", "2024-03-07", [1, 0]), ("FLATBUSH AVENEU", "2024-03-05", [])]
+)
+def test_a_corner_without_collisions_in_the_time_has_none_and_one_that_is_not_known_has_no_rows(
+    built: Build, corner: str, day: str, counts: list[int]
+) -> None:
+    warehouse = built(
+        [CORNER | {"crash_date": date(2024, 3, 6)}, {"crash_date": date(2024, 3, 1)}, {"crash_date": date(2024, 3, 9)}]
+    )
+    given = {"corner": corner, "with": "AVENUE U", "date": day}
+    rows = warehouse.execute(ready_queries()["before_after"].sql, given).fetchall()
+    assert [row[3] for row in rows] == counts
 
 
 def test_cyclists_whose_number_is_unknown_are_not_none(answered: Callable[[str], list[tuple[Any, ...]]]) -> None:
@@ -273,6 +295,30 @@ def test_words_that_the_vocabularies_lack_have_their_vehicles_and_dates(built: B
         ("vehicle type", "HOVERBOARD 3000", 2, days[1], days[2]),
         ("factor", "Full Moon", 1, days[1], days[1]),
     ]
+
+
+def test_unknown_words_has_all_that_the_checks_of_the_vocabularies_count(built: Build) -> None:
+    words = {
+        "vehicles": "vehicle_make registration_state driver_sex licence_status licence_state pre_crash travel_direction"
+        " point_of_impact damage_1 damage_4 vehicle_type factor_2",
+        "persons": "person_type role sex injury body_part complaint emotional_status position safety_equipment ejection"
+        " ped_location ped_action factor_1",
+    }
+    dimensions = {
+        "vehicles": "vehicle_make registration_state driver movement damage_1 damage_4 vehicle_type factor_2",
+        "persons": "person_profile person_harm occupant pedestrian factor_1",
+    }
+    rows: dict[str, list[Row]] = {}
+    for table, columns in words.items():
+        row: Row = {"unique_id": 1, "collision_id": 1, "crash_date": DAY}
+        row |= {f"{name}_key": len(table) * 100 + at for at, name in enumerate(dimensions[table].split())}
+        row |= dict.fromkeys(columns.split(), "Unmapped") | {f"{name}_raw": f"odd {name}" for name in columns.split()}
+        rows[table] = [row]
+    warehouse = built([{}], **rows)
+    found = warehouse.sql(ready_queries()["unknown_words"].sql).fetchall()
+    assert {row[1] for row in found} == {f"odd {name}" for columns in words.values() for name in columns.split()}
+    assert {row[2:] for row in found} == {(1, DAY, DAY)}
+    assert len(found) == sum(len(failing(warehouse, name)) for name in CHECKS_OF_WORDS)
 
 
 def test_freshness_has_the_newest_file_month_and_collision(built: Build) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from lake import PORTAL, crashes_csv, rows
 
+from stages.datasets import registry
 from stages.datasets.crashes import DATASET
+from stages.datasets.dataset import Dataset
 from stages.errors import SourceError, StageError
 from stages.ingest_raw import split_by_month
 from stages.landing import csv_file
@@ -67,6 +69,26 @@ def test_the_names_that_only_one_form_has_decide_between_forms(columns: list[str
     with pytest.raises(SourceError) as refused:
         read_header("x", io.BytesIO((",".join(columns) + "\n").encode()), DATASET)
     assert str(refused.value) == f"x, line 1: required columns are missing: {missing}"
+
+
+@pytest.mark.parametrize("dataset", registry())
+def test_a_mistyped_column_is_named_with_the_one_that_is_likely_meant(dataset: Dataset) -> None:
+    for form, names in dataset.forms.items():
+        right = dataset.published(dataset.date, form)
+        typed = f"{right[:-2]}{right[-1]}{right[-2]}"
+        columns = [typed if name == right else name for name in names]
+        with pytest.raises(SourceError) as refused:
+            read_header("x", io.BytesIO((",".join([*columns, "WEATHER"]) + "\n").encode()), dataset)
+        assert str(refused.value) == (
+            f"x, line 1: required columns are missing: {right} (read as the {form} form);"
+            f" not known: {typed} (did you mean {right}?), WEATHER"
+        )
+
+
+def test_of_many_unknown_columns_the_first_are_named() -> None:
+    columns = [*(name for name in PORTAL if name != "BOROUGH"), "", *(f"X{number}" for number in range(30)), ""]
+    with pytest.raises(SourceError, match=r"not known: X0, X1, .*X9, and 20 more$"):
+        read_header("x", io.BytesIO((",".join(columns) + "\n").encode()), DATASET)
 
 
 def test_unknown_columns_are_reported() -> None:

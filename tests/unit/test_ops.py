@@ -165,6 +165,16 @@ def test_a_file_of_no_dataset_is_not_landed(tmp_path: Path, content: str, messag
         dataset_of(tmp_path / "a.csv")
 
 
+def test_a_file_whose_header_has_a_mistyped_column_is_not_landed(tmp_path: Path) -> None:
+    (dataset,) = (dataset for dataset in registry() if dataset.name == "crashes")
+    header = ",".join(dataset.forms["portal"]).replace("CRASH DATE", "CRASH DAET")
+    (tmp_path / "a.csv").write_text(f"{header}\n")
+    with pytest.raises(
+        OpsError, match=r"a\.csv, line 1: .* missing: CRASH DATE .* CRASH DAET \(did you mean CRASH DATE"
+    ):
+        dataset_of(tmp_path / "a.csv")
+
+
 # --- images -------------------------------------------------------------------------------------------------
 
 

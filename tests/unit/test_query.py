@@ -119,6 +119,45 @@ def test_rejected_rows_are_shown_with_file_line_reason_and_text_even_before_the_
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds_later", "sql", "warned"),
+    [
+        (60, "select count(*) from meta_quality", True),
+        (-60, "select count(*) from meta_quality", False),  # the published build's own
+        (60, "from numbers", False),
+    ],
+)
+def test_a_question_about_the_build_says_that_a_later_one_was_not_published(
+    lake: dict[str, str], capsys: pytest.CaptureFixture[str], seconds_later: int, sql: str, warned: bool
+) -> None:
+    path = Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE)
+    with duckdb.connect(str(path)) as warehouse:
+        warehouse.execute("create table meta_quality (check_name text)")
+    put_rejected(lake, "checks/things_unique.parquet", "1 as id")
+    published = path.stat().st_mtime
+    kept = path.parents[1] / "quarantine/checks/things_unique.parquet"
+    os.utime(kept, (published + seconds_later, published + seconds_later))
+    assert query.main(["--csv", sql], lake) == 0
+    warning = (
+        "WARNING: this is the published build; a later one was not published: the rows that fail its checks are in"
+        f" {kept.parent}"
+    )
+    assert capsys.readouterr().err == (f"{warning}\n" if warned else "")
+
+
+def test_without_a_warehouse_the_error_says_where_the_rows_are_that_fail_its_checks(
+    lake: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE).unlink()
+    put_rejected(lake, "checks/things_unique.parquet", "1 as id")
+    assert query.main(["quality"], lake) == 78
+    folder = Path(lake["COLLISIONS_LAKE"], "quarantine/checks")
+    assert (
+        f"nothing is published yet; run the pipeline first; the rows that fail a build's checks are in {folder}"
+        in capsys.readouterr().err
+    )
+
+
 def test_without_rejected_rows_the_answer_is_empty(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert query.main(["--csv", "select count(*) as rows from rejected_rows"], lake) == 0
     assert printed(capsys.readouterr().out) == [["rows"], ["0"]]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +26,7 @@ from stages.warehouse.steps import (
     record_size,
 )
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 GRAIN = "-- Grain: one row per thing.\n"
 HEAD = "-- Check: all is well\n-- Table: t\n-- Severity: error\n"
 
@@ -229,6 +233,20 @@ def test_a_malformed_check_is_named(
     folder = write(checks__bad=text)
     with pytest.raises(StageError, match=message):
         check(warehouse, sql_files.checks([folder]))
+
+
+def test_the_example_of_a_check_in_contributing_is_one_of_ours(write: Callable[..., Path]) -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    (block,) = re.findall(r"^  ```sql\n(.*?)^  ```", text, flags=re.MULTILINE | re.DOTALL)
+    (shown,) = sql_files.checks([write(checks__location_not_zero=dedent(block))])
+    (ours,) = (one for one in sql_files.checks([sql_files.OWN]) if one.name == shown.name)
+    assert dataclasses.replace(shown, path=ours.path) == ours
+
+
+def test_the_files_that_contributing_names_are_there() -> None:
+    named = re.findall(r"`((?:stages|dags|scripts|tests|docs)/[\w./-]+)`", (REPOSITORY / "CONTRIBUTING.md").read_text())
+    assert "stages/warehouse/models/views/collisions.sql" in named
+    assert [path for path in named if not (REPOSITORY / path).exists()] == ["scripts/NAME"]
 
 
 def test_a_failed_check_is_counted_whole_and_keeps_its_first_rows(
