@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shutil
@@ -10,15 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from collisions_ops import embedded, query, source_server
+from collisions_ops import embedded, locks, query, source_server
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import port_open
@@ -189,20 +188,6 @@ def example_days(lake: Path) -> tuple[str, str]:
     return f"{newest}-01", f"{newest}-04"
 
 
-@contextmanager
-def alone(state: Path) -> Iterator[None]:
-    """No other scripts/demo runs in this state folder meanwhile; raises OpsError if one does."""
-    with (state / "demo.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OpsError(
-                f"another scripts/demo is running in {state}: wait for its end, or run beside it with"
-                " STATE=/another/folder scripts/demo"
-            ) from None
-        yield
-
-
 def interrupt(number: int, _frame: object) -> NoReturn:
     """A signal that asks to end is Ctrl-C, so that what runs is ended in order."""
     raise KeyboardInterrupt(signal.Signals(number).name)
@@ -231,16 +216,18 @@ def demo(
     lake = settings.state / ("lake-files" if files else "lake-source" if source else "lake-city" if city else "lake")
     environ = embedded.environment(settings, str(lake), ui=ui)
     port = embedded.port(settings)
-    if ui and port_open(port):
-        raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: UI_PORT=8081 scripts/demo --ui")
     embedded.make_folders(settings)
     began = float(settings.environ.get("DEMO_BEGAN") or time.time())
     with ExitStack() as meanwhile:
-        if source:
-            environ |= meanwhile.enter_context(source_server.serving(settings))
-            console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in the stead of the city's API")
-        this = Demo(settings, console, environ, lake, began)
-        with alone(settings.state):
+        with locks.alone(settings.state):
+            lock = locks.for_ui if ui else locks.for_run
+            meanwhile.enter_context(lock(settings, conf, landed.values()))  # the UI's from now on: it follows the run
+            if ui and port_open(port):
+                raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: UI_PORT=8081 scripts/demo --ui")
+            if source:
+                environ |= meanwhile.enter_context(source_server.serving(settings))
+                console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in the stead of the city's API")
+            this = Demo(settings, console, environ, lake, began)
             settings.last_lake.write_text(str(lake))
             failed = this.run(landed, conf)
         if failed and not ui:

@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
+from collisions_ops import locks
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import port_open
 from collisions_ops.settings import Ports, Settings
@@ -91,8 +93,27 @@ def fail_unfinished(environ: Mapping[str, str], log: Path) -> None:
 
 
 def airflow(settings: Settings, arguments: Sequence[str]) -> int:
-    """Airflow's own command line in this runtime; replaces this process."""
+    """Airflow's own command line in this runtime; replaces this process. Raises OpsError where it would run the DAG
+    beside the UI's scheduler.
+    """
     environ = environment(settings, ui=port_open(port(settings)))
     make_folders(settings)
+    if arguments[:2] == ["dags", "test"] and not {"-h", "--help"} & set(arguments):
+        lock = locks.for_run(settings, conf_of(arguments))
+        os.set_inheritable(lock.fileno(), True)  # held until Airflow ends
     migrate(settings, environ)
     os.execvpe("airflow", ["airflow", *arguments], environ)  # noqa: S606 the very words of the caller
+
+
+def conf_of(arguments: Sequence[str]) -> str:
+    """The run's configuration in the arguments of `airflow dags test`; '' where there is none.
+
+    >>> conf_of(["dags", "test", "collisions_pipeline", "--conf", "{}"])
+    '{}'
+    """
+    for name, value in pairwise([*arguments, ""]):
+        if name in {"-c", "--conf"}:
+            return value
+        if name.startswith("--conf="):
+            return name.removeprefix("--conf=")
+    return ""

@@ -23,6 +23,7 @@ from collisions_ops.wait import until
 COMPONENTS: dict[str, tuple[str, ...]] = {"api-server": (), "scheduler": ("--skip-serve-logs",), "dag-processor": ()}
 START_SECONDS = 300  # until Airflow is healthy: a minute and more on a busy machine
 STOP_SECONDS = 20  # until what has not ended is killed
+PIDS = "ui.pids"  # in Airflow's folder: the parts' processes, for the case that scripts/demo is killed
 RESTARTS, RESTART_SECONDS = 3, 600  # a part that ends more often within this time is given up
 
 
@@ -96,6 +97,7 @@ class Ui:
                 for part in parts:
                     if part.ended:
                         part.restart(time.monotonic())
+                        self.note_pids(parts)
                         self.console.note(f"Airflow's {part.name} had ended and was started again; see {part.log}")
             self.console.print(f"\nStopping Airflow (a running task has {STOP_SECONDS} s to finish)")
 
@@ -105,10 +107,16 @@ class Ui:
         parts: list[Part] = []
         try:
             for name in COMPONENTS:
-                parts.append(Part(name, self.home / f"{name}.log", self.environ))  # noqa: PERF401 one by one, to be ended
+                parts.append(Part(name, self.home / f"{name}.log", self.environ))
+                self.note_pids(parts)
             yield parts
         finally:
             stop([part.process for part in parts])
+            (self.home / PIDS).unlink(missing_ok=True)
+
+    def note_pids(self, parts: Sequence[Part]) -> None:
+        """Write down the parts' processes."""
+        (self.home / PIDS).write_text("".join(f"{part.process.pid}\n" for part in parts))
 
     def healthy(self, parts: Sequence[Part]) -> bool:
         """Whether every part answers that it is healthy; raises OpsError if one has ended."""
@@ -162,3 +170,15 @@ def kill_group(leader: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def end_leftovers(home: Path) -> None:
+    """Kill what a UI whose scripts/demo was killed has left running; a number that is another process's now is not."""
+    file = home / PIDS
+    if not file.exists():
+        return
+    for word in file.read_text().split():
+        command = ["ps", "-ww", "-o", "command=", "-p", word]
+        if "airflow" in subprocess.run(command, capture_output=True, text=True, check=False).stdout:
+            kill_group(int(word))
+    file.unlink(missing_ok=True)

@@ -193,6 +193,10 @@ def test_the_sample_then_the_ui_until_ctrl_c(tmp_path: Path) -> None:
         runs = api("/api/v2/dags/collisions_pipeline/dagRuns?run_type=manual", token=token)["dag_runs"]
         assert [run["state"] for run in runs] == ["success"]
 
+        refused = demo(tmp_path)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "its scheduler would take this run's tasks" in refused.stderr
+
         os.write(terminal, b"\x03")
         assert "Stopping Airflow" in shown_by(terminal)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

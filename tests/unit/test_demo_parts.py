@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,14 +17,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from collisions_ops import embedded
+from collisions_ops import embedded, locks
 from collisions_ops.bench import GENERATOR
 from collisions_ops.console import Console
-from collisions_ops.demo import Demo, alone, demo, example_days
+from collisions_ops.demo import Demo, demo, example_days
 from collisions_ops.errors import OpsError
 from collisions_ops.in_airflow.airflow_local_settings import WAIT_SECONDS, create_metadata_engine
 from collisions_ops.settings import ROOT, Settings
 from collisions_ops.ui import RESTARTS, Part, Ui, kill_group, stop
+from collisions_ops.wait import until
+from lake import crashes_csv, rows
 
 SAID = "2026-01-01T00:00:00Z [{level:8}] {text} [airflow.task.operators.collisions_operators.local.LocalStageOperator]"
 
@@ -95,13 +98,117 @@ def test_without_a_ui_airflow_is_given_no_address_to_link_to(tmp_path: Path) -> 
 
 def test_two_demos_at_once_do_not_share_a_state_folder(tmp_path: Path) -> None:
     with (
-        alone(tmp_path),
+        locks.alone(tmp_path),
         pytest.raises(OpsError, match=r"another scripts/demo is running in .*STATE=/another/folder"),
-        alone(tmp_path),
+        locks.alone(tmp_path),
     ):
         pass
-    with alone(tmp_path):
+    with locks.alone(tmp_path):
         pass
+
+
+@pytest.fixture
+def settings(tmp_path: Path, programs: Path) -> Settings:
+    """A runtime whose folders are made, with the made-up programs for its environment's."""
+    given = {**os.environ, "STATE": str(tmp_path / "state"), "VENV": str(programs.parent)}
+    given["PYTHONPATH"] = f"{ROOT}:{ROOT}/scripts"
+    made = Settings.from_environment({name: value for name, value in given.items() if name != "COLLISIONS_LAKE"})
+    embedded.make_folders(made)
+    return made
+
+
+@pytest.mark.parametrize("ui", [False, True])
+def test_a_demo_is_refused_while_a_ui_serves_and_told_how_to_do_the_run(settings: Settings, ui: bool) -> None:
+    settings.last_lake.write_text("/the lake/of the UI")
+    with locks.for_ui(settings), pytest.raises(OpsError) as refused:
+        demo(settings, Console({}), [], {"years": [2023]}, ui=ui)
+    for words in (
+        f"scripts/demo --ui is running in {settings.state}",
+        "its scheduler would take this run's tasks",
+        "Ctrl-C",
+        "/the lake/of the UI",
+        "Trigger in the UI",
+        """scripts/airflow dags trigger collisions_pipeline --conf '{"years": [2023]}'""",
+    ):
+        assert words in str(refused.value)
+    assert not (settings.state / "lake").exists()
+
+
+def test_files_are_refused_too_while_a_ui_serves_and_sent_to_its_landing(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text(crashes_csv(rows(1)))
+    with locks.for_ui(settings), pytest.raises(OpsError, match=rf"{settings.state}/lake/landing/crashes/"):
+        demo(settings, Console({}), [tmp_path / "new.csv"], {})
+
+
+@pytest.mark.parametrize("conf", [["--conf", '{"years": [2023]}'], ["-c", '{"years": [2023]}'], []])
+def test_dags_test_is_refused_while_a_ui_serves(settings: Settings, conf: list[str]) -> None:
+    with locks.for_ui(settings), pytest.raises(OpsError, match="Trigger in the UI") as refused:
+        embedded.airflow(settings, ["dags", "test", "collisions_pipeline", *conf])
+    assert ("""--conf '{"years": [2023]}'""" in str(refused.value)) == bool(conf)
+
+
+def airflow_in(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
+    """scripts/airflow, without the set-up of an environment."""
+    code = (
+        "import os, sys; from collisions_ops import embedded; from collisions_ops.settings import Settings;"
+        " embedded.airflow(Settings.from_environment(os.environ), sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.Popen(
+        command, env=dict(settings.environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_other_commands_of_airflow_work_while_a_ui_serves(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", 'echo "$@"')
+    for words in ("dags trigger collisions_pipeline", "dags test --help"):
+        with locks.for_ui(settings), airflow_in(settings, *words.split()) as process:
+            assert process.communicate(timeout=60)[0].endswith(f"{words}\n")
+
+
+def test_a_ui_is_refused_as_long_as_dags_test_runs(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", "[ $1 = db ] || { echo begun; read _; }")
+    with airflow_in(settings, "dags", "test", "collisions_pipeline") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        with pytest.raises(OpsError, match="a run by scripts/airflow dags test is going on"):
+            locks.for_ui(settings)
+        locks.for_run(settings).close()  # runs do not disturb one another
+        process.communicate("\n", timeout=60)
+    locks.for_ui(settings).close()
+
+
+def test_a_killed_ui_blocks_nothing_and_what_it_left_running_is_ended(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", "sleep 60")
+    code = (
+        "import os; from collisions_ops import locks; from collisions_ops.console import Console; from"
+        " collisions_ops.settings import Settings; from collisions_ops.ui import Ui;"
+        " settings = Settings.from_environment(os.environ); lock = locks.for_ui(settings);"
+        " environ = {'PATH': f'{settings.venv}/bin:/usr/bin:/bin'};"
+        " ui = Ui(Console({}), environ, settings.airflow_home, '', ('', ''));"
+        " parts = ui.parts().__enter__(); print(*[part.process.pid for part in parts], flush=True); input()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, env=dict(settings.environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        left = [int(pid) for pid in process.stdout.readline().split()]
+        with pytest.raises(OpsError):
+            locks.for_run(settings)
+        process.kill()
+    assert len(left) == 3
+    locks.for_run(settings).close()
+    for pid in left:
+        until(lambda pid=pid: not kill_group(pid), "what was left running is gone", 10)  # type: ignore[misc]
+
+
+def test_a_process_that_got_the_number_of_a_killed_uis_part_is_left_alone(settings: Settings) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        (settings.airflow_home / "ui.pids").write_text(f"{other.pid}\nnot a number\n")
+        locks.for_run(settings).close()
+        assert other.poll() is None
+        other.kill()
 
 
 def test_the_example_of_a_backfill_is_of_the_newest_month_in_the_lake(tmp_path: Path) -> None:
