@@ -264,7 +264,7 @@ def airflow(ops: Ops, arguments: Sequence[str]) -> int:
     """Airflow's own command line in the embedded runtime."""
     from collisions_ops import embedded
 
-    return embedded.airflow(ops.settings, arguments)
+    return embedded.airflow(ops.settings, ops.console, arguments)
 
 
 @app.command(hidden=True)

@@ -36,13 +36,16 @@ STAGE_LINE = re.compile(
 
 @dataclass(frozen=True)
 class Demo:
-    """One call of scripts/demo. `began` is when it was called, by the wall clock."""
+    """One call of scripts/demo. `began` is when it was called, by the wall clock; `ui` the command that does the same
+    and then serves the UI.
+    """
 
     settings: Settings
     console: Console
     environ: Mapping[str, str]
     lake: Path
     began: float
+    ui: str = "scripts/demo --ui"
 
     @property
     def seconds(self) -> float:
@@ -176,9 +179,17 @@ class Demo:
         self.console.print(f"  warehouse  {self.lake}/warehouse/collisions.duckdb")
         self.console.print(f"  ask it     {ask}")
         self.console.print(f"  log        {self.settings.airflow_home}/demo.log")
-        self.console.print("  UI         scripts/demo --ui")
+        self.console.print(f"  UI         {self.ui}")
         if (page := self.lake / keys.REPORT).exists():  # it may have failed, with a warning
             self.console.print(f"  report     {page.absolute().as_uri()}")
+
+
+def ui_command(files: Sequence[Path], conf: Mapping[str, Any], *, source: bool = False, city: str = "") -> str:
+    """The command that takes in the same as this call, and then serves the UI; `city` is COLLISIONS_SOURCE's value."""
+    options = {"--years": conf.get("years", []), "--datasets": conf.get("datasets", [])}
+    words = [word for name, values in options.items() if values for word in (name, ",".join(map(str, values)))]
+    environ = {"COLLISIONS_SOURCE": city} if city else {}
+    return paste("scripts/demo", "--ui", *(["--source"] if source else []), *words, *files, **environ)
 
 
 def example_days(lake: Path) -> tuple[str, str]:
@@ -212,7 +223,7 @@ def demo(
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, interrupt)
-    city = bool(settings.environ.get("COLLISIONS_SOURCE"))
+    city = settings.environ.get("COLLISIONS_SOURCE", "")
     lake = settings.state / ("lake-files" if files else "lake-source" if source else "lake-city" if city else "lake")
     environ = embedded.environment(settings, str(lake), ui=ui)
     port = embedded.port(settings)
@@ -227,7 +238,8 @@ def demo(
             if source:
                 environ |= meanwhile.enter_context(source_server.serving(settings))
                 console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in the stead of the city's API")
-            this = Demo(settings, console, environ, lake, began)
+            again = ui_command(files, conf, source=source, city=city if not (files or source) else "")
+            this = Demo(settings, console, environ, lake, began, again)
             settings.last_lake.write_text(str(lake))
             failed = this.run(landed, conf)
         if failed and not ui:

@@ -10,9 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from collisions_ops import locks
+from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import port_open
 from collisions_ops.settings import Ports, Settings
+
+# Commands of Airflow that run stages: themselves, or by the UI's scheduler, which has the lake of its scripts/demo.
+RUN_HERE = ("dags test", "tasks test")
+RUN_BY_THE_SCHEDULER = ("dags trigger", "backfill create")
 
 
 def environment(settings: Settings, lake: str = "", *, ui: bool = True) -> dict[str, str]:
@@ -92,17 +97,35 @@ def fail_unfinished(environ: Mapping[str, str], log: Path) -> None:
         raise OpsError(f"could not mark the interrupted run as failed; see {log}")
 
 
-def airflow(settings: Settings, arguments: Sequence[str]) -> int:
+def airflow(settings: Settings, console: Console, arguments: Sequence[str]) -> int:
     """Airflow's own command line in this runtime; replaces this process. Raises OpsError where it would run the DAG
     beside the UI's scheduler.
     """
     environ = environment(settings, ui=port_open(port(settings)))
     make_folders(settings)
-    if arguments[:2] == ["dags", "test"] and not {"-h", "--help"} & set(arguments):
+    for note in notes(settings, arguments):
+        console.note(note)
+    if command_of(arguments) == "dags test":
         lock = locks.for_run(settings, conf_of(arguments))
         os.set_inheritable(lock.fileno(), True)  # held until Airflow ends
     migrate(settings, environ)
     os.execvpe("airflow", ["airflow", *arguments], environ)  # noqa: S606 the very words of the caller
+
+
+def notes(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """What a command of Airflow that runs stages does not say itself: in which lake, and what it waits for."""
+    command = command_of(arguments)
+    if command in RUN_HERE:
+        return [f"lake: {settings.embedded_lake}"]
+    if command in RUN_BY_THE_SCHEDULER:
+        waits = [] if locks.ui_runs(settings) else ["the run waits for scripts/demo --ui"]
+        return [f"lake: {settings.lake_of_last_demo}", *waits]
+    return []
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """The command of Airflow's that the arguments begin with; '' where they ask for help."""
+    return "" if {"-h", "--help"} & set(arguments) else " ".join(arguments[:2])
 
 
 def conf_of(arguments: Sequence[str]) -> str:

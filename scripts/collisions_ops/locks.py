@@ -59,6 +59,12 @@ def for_ui(settings: Settings, conf: Mapping[str, Any] | str = "", datasets_of_f
     return lock
 
 
+def ui_runs(settings: Settings) -> bool:
+    """Whether a UI and its scheduler run in the state folder."""
+    with (settings.airflow_home / "ui.lock").open("a") as lock:
+        return not _locked(lock, fcntl.LOCK_SH)
+
+
 def _locked(file: IO[str], kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
@@ -69,7 +75,7 @@ def _locked(file: IO[str], kind: int) -> bool:
 
 def _served(settings: Settings, conf: Mapping[str, Any] | str, datasets_of_files: Iterable[str]) -> str:
     """Why a run is refused while the UI's scheduler runs, and what to do."""
-    lake = settings.last_lake.read_text() if settings.last_lake.exists() else str(settings.state / "lake")
+    lake = settings.lake_of_last_demo
     text = conf if isinstance(conf, str) else json.dumps(conf) if conf else ""
     trigger = paste("scripts/airflow", "dags", "trigger", DAG, *(["--conf", text] if text else []))
     folders = " or ".join(f"{lake}/landing/{dataset}/" for dataset in sorted(set(datasets_of_files)))

@@ -156,6 +156,11 @@ class Settings:
         """The lake that COLLISIONS_LAKE names; without it, that of the last scripts/demo."""
         if named := self.environ.get("COLLISIONS_LAKE"):
             return named
+        return self.lake_of_last_demo
+
+    @property
+    def lake_of_last_demo(self) -> str:
+        """The lake of the last scripts/demo: while the UI runs, that of its scheduler."""
         return self.last_lake.read_text() if self.last_lake.exists() else str(self.state / "lake")
 
     # --- versions that other files declare ---

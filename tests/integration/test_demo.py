@@ -214,6 +214,7 @@ def test_given_files_land_in_a_lake_of_their_own_and_twice_give_the_same(tmp_pat
         done = demo(tmp_path, str(file))
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"COLLISIONS_LAKE={tmp_path}/lake-files scripts/query" in done.stdout
+        assert f"scripts/demo --ui {file}\n" in done.stdout
         hashes.append(contents(tmp_path / "lake-files"))
     assert hashes[0] == hashes[1]
     assert "fct_collisions" in hashes[0]

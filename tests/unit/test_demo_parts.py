@@ -13,14 +13,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from collisions_ops import embedded, locks
 from collisions_ops.bench import GENERATOR
 from collisions_ops.console import Console
-from collisions_ops.demo import Demo, demo, example_days
+from collisions_ops.demo import Demo, demo, example_days, ui_command
 from collisions_ops.errors import OpsError
 from collisions_ops.in_airflow.airflow_local_settings import WAIT_SECONDS, create_metadata_engine
 from collisions_ops.settings import ROOT, Settings
@@ -143,15 +145,16 @@ def test_files_are_refused_too_while_a_ui_serves_and_sent_to_its_landing(setting
 @pytest.mark.parametrize("conf", [["--conf", '{"years": [2023]}'], ["-c", '{"years": [2023]}'], []])
 def test_dags_test_is_refused_while_a_ui_serves(settings: Settings, conf: list[str]) -> None:
     with locks.for_ui(settings), pytest.raises(OpsError, match="Trigger in the UI") as refused:
-        embedded.airflow(settings, ["dags", "test", "collisions_pipeline", *conf])
+        embedded.airflow(settings, Console({}), ["dags", "test", "collisions_pipeline", *conf])
     assert ("""--conf '{"years": [2023]}'""" in str(refused.value)) == bool(conf)
 
 
 def airflow_in(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
     """scripts/airflow, without the set-up of an environment."""
     code = (
-        "import os, sys; from collisions_ops import embedded; from collisions_ops.settings import Settings;"
-        " embedded.airflow(Settings.from_environment(os.environ), sys.argv[1:])"
+        "import os, sys; from collisions_ops import embedded; from collisions_ops.console import Console; from"
+        " collisions_ops.settings import Settings;"
+        " embedded.airflow(Settings.from_environment(os.environ), Console({}), sys.argv[1:])"
     )
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(
@@ -164,6 +167,23 @@ def test_other_commands_of_airflow_work_while_a_ui_serves(settings: Settings, pr
     for words in ("dags trigger collisions_pipeline", "dags test --help"):
         with locks.for_ui(settings), airflow_in(settings, *words.split()) as process:
             assert process.communicate(timeout=60)[0].endswith(f"{words}\n")
+
+
+def test_commands_of_airflow_that_run_stages_name_their_lake(settings: Settings) -> None:
+    settings.last_lake.write_text("/lake-files")
+    mine = replace(settings, environ={**settings.environ, "COLLISIONS_LAKE": "/mine"})
+    for words, of, said in (
+        ("dags test collisions_pipeline", settings, ["lake: /lake-files"]),
+        ("tasks test collisions_pipeline ingest_raw", settings, ["lake: /lake-files"]),
+        ("dags test collisions_pipeline", mine, ["lake: /mine"]),
+        ("dags trigger collisions_pipeline", mine, ["lake: /lake-files", "the run waits for scripts/demo --ui"]),
+        ("backfill create --dag-id x", settings, ["lake: /lake-files", "the run waits for scripts/demo --ui"]),
+        ("dags list-runs collisions_pipeline", settings, []),
+        ("dags test --help", settings, []),
+    ):
+        assert embedded.notes(of, words.split()) == said, words
+    with locks.for_ui(settings):
+        assert embedded.notes(settings, ["dags", "trigger", "collisions_pipeline"]) == ["lake: /lake-files"]
 
 
 def test_a_ui_is_refused_as_long_as_dags_test_runs(settings: Settings, programs: Path) -> None:
@@ -234,6 +254,26 @@ def test_a_failed_run_names_the_landed_file_to_remove_and_rejected_rows_only_if_
     (tmp_path / "lake/quarantine/rows.parquet").touch()
     with pytest.raises(OpsError, match=r"rejected rows: .*quarantine/"):
         demo_in(tmp_path, programs, io.StringIO()).run_dag({})
+
+
+@pytest.mark.parametrize(
+    ("files", "conf", "more", "command"),
+    [
+        ([], {}, {}, "scripts/demo --ui"),
+        (
+            ["new one.csv", "b.csv"],
+            {"years": [2022, 2023], "datasets": ["crashes"]},
+            {},
+            "scripts/demo --ui --years 2022,2023 --datasets crashes 'new one.csv' b.csv",
+        ),
+        ([], {}, {"source": True}, "scripts/demo --ui --source"),
+        ([], {}, {"city": "socrata"}, "COLLISIONS_SOURCE=socrata scripts/demo --ui"),
+    ],
+)
+def test_the_ui_is_offered_with_the_same_data(
+    files: list[str], conf: dict[str, Any], more: dict[str, Any], command: str
+) -> None:
+    assert ui_command([Path(file) for file in files], conf, **more) == command
 
 
 @pytest.mark.parametrize("on_interrupt", ["exit 130", "echo trying once more"])
