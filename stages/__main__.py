@@ -154,7 +154,7 @@ def run(
     registry: Sequence[Dataset] | None,
     store: ObjectStore | None,
 ) -> None:
-    """Run one stage; raises StageError and whatever the system raises."""
+    """Run one stage; raises StageError and whatever the system raises, once the lake has a record of it."""
     names = datasets.names() if registry is None else [dataset.name for dataset in registry]
     given = parser(names).parse_args(arguments)
     wanted = chosen_datasets(given, names)
@@ -163,6 +163,7 @@ def run(
     run_id = given.run_id or f"by-hand_{named}"
 
     from stages.lake.job import Run
+    from stages.lake.lineage import Lineage
     from stages.lake.store import open_store
     from stages.settings import Settings
 
@@ -176,9 +177,19 @@ def run(
         chunk=given.chunk,
     )
     chosen = [dataset for dataset in registry or datasets.registry() if dataset.name in wanted]
-    result = importlib.import_module(f"stages.{given.stage}").run(this, chosen)
-    if settings.result and result is not None:
-        Path(settings.result).write_text(json.dumps(result))
+    lineage = Lineage(this, given.stage, wanted)
+    try:
+        lineage.began()
+        result = importlib.import_module(f"stages.{given.stage}").run(this, chosen)
+        if settings.result and result is not None:
+            Path(settings.result).write_text(json.dumps(result))
+        lineage.done()
+    except BaseException as error:  # a signal too
+        from stages.lake.failures import record_failure
+
+        record_failure(this, given.stage, error)
+        lineage.failed(error)
+        raise
 
 
 def chosen_datasets(given: argparse.Namespace, names: Sequence[str]) -> list[str]:

@@ -50,7 +50,9 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
     rows_before = rows_of(published, recorded)
     manifests = [it for it in recorded if (it["run_id"], it["stage"]) != (this.run_id, STAGE)]
     jobs = {dataset: Job.begin(this, STAGE, dataset.name) for dataset in datasets}
-    worked_on = {info.key.rpartition("/")[2] for info in store.list(keys.run(this.run_id))}
+    worked_on = {
+        info.key.rpartition("/")[2] for info in store.list(keys.run(this.run_id)) if keys.is_manifest(info.key)
+    }
     for dataset, job in jobs.items():
         if f"{dataset.name}.json" in worked_on or not worked_on:
             job.follow("transform_curated")
@@ -188,7 +190,7 @@ def read_manifests(store: ObjectStore) -> list[dict[str, Any]]:
         except ObjectMissing:
             return None
 
-    found = [info.key for info in store.list(keys.RUNS) if info.key.endswith(".json")]
+    found = [info.key for info in store.list(keys.RUNS) if keys.is_manifest(info.key)]
     return merged(json.loads(read) for read in parallel(content, found) if read is not None)
 
 

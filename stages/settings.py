@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ ORCHESTRATOR_ONLY = {
 
 # Types whose names say how a setting is read (PARSERS).
 Source = str
+LineageTarget = str
 Api = str
 PageRows = int
 Days = int
@@ -50,6 +52,7 @@ class Settings:
     stale_days: Days = 14
     keep_runs_days: AtLeastADay = 90
     chunk_mib: int = 128
+    lineage: LineageTarget = ""
     result: str = ""
     image: str = ""
     code_version: str = ""
@@ -123,6 +126,12 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def _lineage(text: str) -> str:
+    if text != "file" and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", text):
+        raise ValueError("must be file, or the address of a server, such as http://127.0.0.1:5000")
+    return text
+
+
 PARSERS: dict[str, Callable[[str], object]] = {
     "str": str,
     "bool": _boolean,
@@ -131,6 +140,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "Days": _whole(0, 3650),
     "AtLeastADay": _whole(1, 36500),
     "PageRows": _whole(1, 50_000),  # the API's own limit
+    "LineageTarget": _lineage,
     "Source": _one_of("socrata"),
     "Api": _one_of("soda2", "soda3"),
 }

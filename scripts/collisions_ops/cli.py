@@ -250,6 +250,36 @@ def report(
     return 0
 
 
+@app.command()
+def metrics(
+    context: typer.Context,
+    on_cluster: Annotated[bool, typer.Option("--cluster", help="those of the cluster's lake")] = False,
+    textfile: Annotated[
+        Path | None, typer.Option(metavar="FILE.prom", help="write them there, whole or not at all")
+    ] = None,
+    listen: Annotated[
+        int | None, typer.Option(metavar="PORT", min=1, max=65535, help="serve them on 127.0.0.1 until Ctrl-C")
+    ] = None,
+) -> int:
+    """Print metrics for Prometheus: when the warehouse was published; what the last run did, and how it ended.
+
+    They are made of what the runs left in the lake. The lake is COLLISIONS_LAKE; without it, that of the last
+    scripts/demo. docs/operations.md has the set-up of Prometheus, and an alert.
+    """
+    from collisions_ops import metrics as command
+
+    if textfile and listen:
+        raise typer.BadParameter("give --textfile or --listen, not both.")
+    if textfile and textfile.suffix != ".prom":
+        raise typer.BadParameter(f"node_exporter reads files that end in .prom; {textfile} does not.")
+    target = cluster(context) if on_cluster else None
+    if listen:
+        command.listen(ops(context).settings, target, ops(context).console, listen)
+    else:
+        command.show(ops(context).settings, target, ops(context).console, textfile)
+    return 0
+
+
 def query(ops: Ops, arguments: Sequence[str]) -> int:
     """Query the published warehouse: the query module's own arguments, except --cluster."""
     from collisions_ops import query as command

@@ -9,6 +9,7 @@ WAREHOUSE = "warehouse/collisions.duckdb"
 WAREHOUSE_LOG = f"{WAREHOUSE}.wal"  # left by a program that wrote to the published file: no part of the next one
 REPORT = "reports/collisions.html"
 RUNS = "_runs/"
+FAILED = "failed"  # in a run's folder
 LONGEST_NAME = 200  # a file system takes 255 bytes, and a key's part has a suffix
 FAILED_CHECKS = "quarantine/checks/"
 
@@ -61,6 +62,16 @@ def manifest(run_id: str, stage: str, dataset: str, span: str = "") -> str:
 def manifests(run_id: str, stage: str, dataset: str) -> str:
     """Prefix of the records of a stage's chunks."""
     return f"{run(run_id)}{stage}/{dataset}/"
+
+
+def is_manifest(key: str) -> bool:
+    """Whether a run's object is a manifest: its failures lie beside these, and have no suffix."""
+    return key.endswith(".json")
+
+
+def failure(run_id: str, stage: str, chunk: str = "") -> str:
+    """Key of the record of how a stage of a run, or a chunk of it, last failed."""
+    return f"{run(run_id)}{FAILED}/{stage}/{safe_name(chunk) if chunk else 'all'}"
 
 
 def fetched_pages(dataset: str, run_id: str = "", what: str = "") -> str:

@@ -137,9 +137,10 @@ def test_backfill_of_three_missing_days(cluster: Cluster, extract: Callable[[str
 
 
 def test_status_and_logs(cluster: Cluster) -> None:
-    """scripts/status shows what runs and the last runs; scripts/logs a task's log."""
+    """scripts/status shows what runs and the last runs; scripts/logs a task's log; scripts/metrics that all is well."""
     said = cluster.run("scripts/status")
     assert "airflow-scheduler-0" in said
     assert "minio-0" in said
     assert "success" in said
     assert "transform_clean crashes 2022-01: rows in" in cluster.run("scripts/logs", "transform_clean")
+    assert "collisions_last_run_success 1.0" in cluster.run("scripts/metrics", "--cluster")

@@ -223,7 +223,7 @@ def test_a_source_that_stays_away_ends_the_stage_with_75(folder_lake: Lake, sour
     done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(source_retry_seconds="1"))
     assert done.code == 75
     assert "COLLISIONS_SOURCE_RETRY_SECONDS" in done.last
-    assert folder_lake.objects() == []
+    assert [key for key in folder_lake.objects() if not key.startswith("_runs/")] == []
 
 
 def test_a_long_retry_after_is_not_slept_through(folder_lake: Lake, source: Source) -> None:
