@@ -173,7 +173,7 @@ class Demo:
             if query.embedded(settings, self.console, [name]) != 0:
                 raise OpsError(f"scripts/query {name} failed")
         lake = {} if self.lake == self.settings.state / "lake" else {"COLLISIONS_LAKE": str(self.lake)}
-        ask = paste("scripts/query", "select count(*) from fct_collisions", **lake)
+        ask = paste("scripts/query", "select count(*) from fct_collisions", **self.settings.chosen_folders, **lake)
         self.console.print(f"\nDone in {self.seconds:.0f} s.", style="bold")
         self.console.print(f"  lake       {self.lake} (landing, raw, clean, curated, quarantine, _runs)")
         self.console.print(f"  warehouse  {self.lake}/warehouse/collisions.duckdb")
@@ -184,11 +184,13 @@ class Demo:
             self.console.print(f"  report     {page.absolute().as_uri()}")
 
 
-def ui_command(files: Sequence[Path], conf: Mapping[str, Any], *, source: bool = False, city: str = "") -> str:
+def ui_command(
+    settings: Settings, files: Sequence[Path], conf: Mapping[str, Any], *, source: bool = False, city: str = ""
+) -> str:
     """The command that takes in the same as this call, and then serves the UI; `city` is COLLISIONS_SOURCE's value."""
     options = {"--years": conf.get("years", []), "--datasets": conf.get("datasets", [])}
     words = [word for name, values in options.items() if values for word in (name, ",".join(map(str, values)))]
-    environ = {"COLLISIONS_SOURCE": city} if city else {}
+    environ = settings.chosen_folders | ({"COLLISIONS_SOURCE": city} if city else {})
     return paste("scripts/demo", "--ui", *(["--source"] if source else []), *words, *files, **environ)
 
 
@@ -234,11 +236,12 @@ def demo(
             lock = locks.for_ui if ui else locks.for_run
             meanwhile.enter_context(lock(settings, conf, landed.values()))  # the UI's from now on: it follows the run
             if ui and port_open(port):
-                raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: UI_PORT=8081 scripts/demo --ui")
+                other = paste("scripts/demo", "--ui", **settings.chosen_folders, UI_PORT="8081")
+                raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: {other}")
             if source:
                 environ |= meanwhile.enter_context(source_server.serving(settings))
                 console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in the stead of the city's API")
-            again = ui_command(files, conf, source=source, city=city if not (files or source) else "")
+            again = ui_command(settings, files, conf, source=source, city=city if not (files or source) else "")
             this = Demo(settings, console, environ, lake, began, again)
             settings.last_lake.write_text(str(lake))
             failed = this.run(landed, conf)
@@ -247,5 +250,6 @@ def demo(
         if failed:
             console.error(str(failed))
         if ui:
-            Ui(console, environ, settings.airflow_home, f"http://127.0.0.1:{port}", example_days(lake)).serve(this.step)
+            address, example = f"http://127.0.0.1:{port}", example_days(lake)
+            Ui(console, environ, settings.airflow_home, address, example, settings.chosen_folders).serve(this.step)
     return 1 if failed else 0

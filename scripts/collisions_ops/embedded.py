@@ -14,6 +14,7 @@ from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import port_open
 from collisions_ops.settings import Ports, Settings
+from collisions_ops.shell import paste
 
 # Commands of Airflow that run stages: themselves, or by the UI's scheduler, which has the lake of its scripts/demo.
 RUN_HERE = ("dags test", "tasks test")
@@ -118,7 +119,8 @@ def notes(settings: Settings, arguments: Sequence[str]) -> list[str]:
     if command in RUN_HERE:
         return [f"lake: {settings.embedded_lake}"]
     if command in RUN_BY_THE_SCHEDULER:
-        waits = [] if locks.ui_runs(settings) else ["the run waits for scripts/demo --ui"]
+        ui = paste("scripts/demo", "--ui", **settings.chosen_folders)
+        waits = [] if locks.ui_runs(settings) else [f"the run waits for a scheduler: {ui}"]
         return [f"lake: {settings.lake_of_last_demo}", *waits]
     return []
 

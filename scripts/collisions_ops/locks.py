@@ -77,7 +77,8 @@ def _served(settings: Settings, conf: Mapping[str, Any] | str, datasets_of_files
     """Why a run is refused while the UI's scheduler runs, and what to do."""
     lake = settings.lake_of_last_demo
     text = conf if isinstance(conf, str) else json.dumps(conf) if conf else ""
-    trigger = paste("scripts/airflow", "dags", "trigger", DAG, *(["--conf", text] if text else []))
+    words = ("scripts/airflow", "dags", "trigger", DAG, *(("--conf", text) if text else ()))
+    trigger = paste(*words, **settings.chosen_folders)
     folders = " or ".join(f"{lake}/landing/{dataset}/" for dataset in sorted(set(datasets_of_files)))
     first = f"\n    first copy the files to {folders}" if folders else ""
     return (

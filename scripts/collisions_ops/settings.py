@@ -93,6 +93,12 @@ class Settings:
         return Path(self.environ.get("VENV") or self.root / ".venv").absolute()
 
     @property
+    def chosen_folders(self) -> dict[str, str]:
+        """STATE and VENV where they are not the default: a command that is printed to be run needs them."""
+        folders = {"STATE": (self.state, ".collisions"), "VENV": (self.venv, ".venv")}
+        return {name: str(folder) for name, (folder, default) in folders.items() if folder != self.root / default}
+
+    @property
     def python(self) -> Path:
         """The environment's Python."""
         return self.venv / "bin" / "python"

@@ -17,6 +17,7 @@ from pathlib import Path
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import DAG
+from collisions_ops.shell import paste
 from collisions_ops.wait import until
 
 # Without its server of logs, which would listen on all addresses: the API server reads the same folder.
@@ -70,13 +71,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Ui:
-    """Airflow's UI at `address`, with what runs behind it; `home` is Airflow's folder, `example` a range of dates."""
+    """Airflow's UI at `address`, with what runs behind it; `home` is Airflow's folder, `example` a range of dates,
+    `folders` the settings that a command to be pasted needs.
+    """
 
     console: Console
     environ: Mapping[str, str]
     home: Path
     address: str
     example: tuple[str, str]
+    folders: Mapping[str, str] = field(default_factory=dict)
 
     def serve(self, step: Callable[[str], None]) -> None:
         """Keep everything running until Ctrl-C; raises OpsError if a part does not start, or ends again and again."""
@@ -136,13 +140,14 @@ class Ui:
         file = self.home / "simple_auth_manager_passwords.json.generated"
         user, password = next(iter(json.loads(file.read_text()).items()))
         start, end = self.example
-        dates = f"--from-date {start} --to-date {end}"
+        dates = ("--from-date", start, "--to-date", end)
+        words = ("scripts/airflow", "backfill", "create", "--dag-id", DAG, *dates, "--max-active-runs", "1")
         self.console.print(f"\nAirflow's UI   {self.address}/dags/{DAG}", style="bold")
         self.console.print(f"  user         {user}")
         self.console.print(f"  password     {password}")
         self.console.print("  schedule     on: yesterday's run starts now, and takes in what is new in landing")
         self.console.print("  run it       with Trigger in the UI, or with a backfill from another terminal:")
-        self.console.print(f"               scripts/airflow backfill create --dag-id {DAG} {dates} --max-active-runs 1")
+        self.console.print(f"               {paste(*words, **self.folders)}")
         self.console.print("               (--to-date is the day after the last)")
         self.console.print(f"  its logs     {logs} (the first run's, made without a scheduler: demo.log)")
         self.console.print("  stop it      Ctrl-C")

@@ -130,7 +130,8 @@ def test_a_demo_is_refused_while_a_ui_serves_and_told_how_to_do_the_run(settings
         "Ctrl-C",
         "/the lake/of the UI",
         "Trigger in the UI",
-        """scripts/airflow dags trigger collisions_pipeline --conf '{"years": [2023]}'""",
+        f"or: STATE={settings.state} VENV={settings.venv} scripts/airflow dags trigger collisions_pipeline --conf",
+        """'{"years": [2023]}'""",
     ):
         assert words in str(refused.value)
     assert not (settings.state / "lake").exists()
@@ -172,12 +173,13 @@ def test_other_commands_of_airflow_work_while_a_ui_serves(settings: Settings, pr
 def test_commands_of_airflow_that_run_stages_name_their_lake(settings: Settings) -> None:
     settings.last_lake.write_text("/lake-files")
     mine = replace(settings, environ={**settings.environ, "COLLISIONS_LAKE": "/mine"})
+    waits = f"the run waits for a scheduler: STATE={settings.state} VENV={settings.venv} scripts/demo --ui"
     for words, of, said in (
         ("dags test collisions_pipeline", settings, ["lake: /lake-files"]),
         ("tasks test collisions_pipeline ingest_raw", settings, ["lake: /lake-files"]),
         ("dags test collisions_pipeline", mine, ["lake: /mine"]),
-        ("dags trigger collisions_pipeline", mine, ["lake: /lake-files", "the run waits for scripts/demo --ui"]),
-        ("backfill create --dag-id x", settings, ["lake: /lake-files", "the run waits for scripts/demo --ui"]),
+        ("dags trigger collisions_pipeline", mine, ["lake: /lake-files", waits]),
+        ("backfill create --dag-id x", settings, ["lake: /lake-files", waits]),
         ("dags list-runs collisions_pipeline", settings, []),
         ("dags test --help", settings, []),
     ):
@@ -273,7 +275,11 @@ def test_a_failed_run_names_the_landed_file_to_remove_and_rejected_rows_only_if_
 def test_the_ui_is_offered_with_the_same_data(
     files: list[str], conf: dict[str, Any], more: dict[str, Any], command: str
 ) -> None:
-    assert ui_command([Path(file) for file in files], conf, **more) == command
+    settings = Settings.from_environment({})
+    assert ui_command(settings, [Path(file) for file in files], conf, **more) == command
+    elsewhere = Settings.from_environment({"STATE": "/s", "VENV": "/my venv"})
+    there = ui_command(elsewhere, [Path(file) for file in files], conf, **more)
+    assert there == f"STATE=/s VENV='/my venv' {command}"
 
 
 @pytest.mark.parametrize("on_interrupt", ["exit 130", "echo trying once more"])
@@ -419,7 +425,8 @@ def ui_in(state: Path, programs: Path, screen: Screen, address: str) -> Ui:
     home.mkdir()
     (home / "simple_auth_manager_passwords.json.generated").write_text('{"admin": "made up"}')
     environ = {"PATH": f"{programs}:/usr/bin:/bin"}
-    return Ui(Console(environ, screen, screen), environ, home, address, ("2022-01-01", "2022-01-04"))
+    example, folders = ("2022-01-01", "2022-01-04"), {"STATE": "/my state"}
+    return Ui(Console(environ, screen, screen), environ, home, address, example, folders)
 
 
 @pytest.mark.usefixtures("restored_signals")
@@ -442,6 +449,7 @@ def test_the_ui_outlives_a_hangup_under_nohup_and_ends_at_sigterm(
     thread.join()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     assert "password     made up" in screen.getvalue()
+    assert "STATE='/my state' scripts/airflow backfill create" in screen.getvalue()
     assert "--from-date 2022-01-01 --to-date 2022-01-04 --max-active-runs 1" in screen.getvalue()
     assert "Stopping Airflow" in screen.getvalue()
 
