@@ -229,12 +229,15 @@ def demo(
     lake = settings.state / ("lake-files" if files else "lake-source" if source else "lake-city" if city else "lake")
     environ = embedded.environment(settings, str(lake), ui=ui)
     port = embedded.port(settings)
+    address = f"http://127.0.0.1:{port}"
     embedded.make_folders(settings)
     began = float(settings.environ.get("DEMO_BEGAN") or time.time())
     with ExitStack() as meanwhile:
         with locks.alone(settings.state):
-            lock = locks.for_ui if ui else locks.for_run
-            meanwhile.enter_context(lock(settings, conf, landed.values()))  # the UI's from now on: it follows the run
+            if ui:  # from now on, although it follows the run
+                meanwhile.enter_context(locks.for_ui(settings, conf, landed.values(), address))
+            else:
+                meanwhile.enter_context(locks.for_run(settings, conf, landed.values()))
             if ui and port_open(port):
                 other = paste("scripts/demo", "--ui", **settings.chosen_folders, UI_PORT="8081")
                 raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: {other}")
@@ -250,6 +253,6 @@ def demo(
         if failed:
             console.error(str(failed))
         if ui:
-            address, example = f"http://127.0.0.1:{port}", example_days(lake)
-            Ui(console, environ, settings.airflow_home, address, example, settings.chosen_folders).serve(this.step)
+            folders = settings.chosen_folders
+            Ui(console, environ, settings.airflow_home, address, example_days(lake), folders).serve(this.step)
     return 1 if failed else 0

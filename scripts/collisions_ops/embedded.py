@@ -12,7 +12,6 @@ from pathlib import Path
 from collisions_ops import locks
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
-from collisions_ops.forwards import port_open
 from collisions_ops.settings import Ports, Settings
 from collisions_ops.shell import paste
 
@@ -102,8 +101,8 @@ def airflow(settings: Settings, console: Console, arguments: Sequence[str]) -> i
     """Airflow's own command line in this runtime; replaces this process. Raises OpsError where it would run the DAG
     beside the UI's scheduler.
     """
-    environ = environment(settings, ui=port_open(port(settings)))
     make_folders(settings)
+    environ = environment(settings, ui=False) | {"AIRFLOW__API__BASE_URL": locks.address_of_ui(settings)}
     for note in notes(settings, arguments):
         console.note(note)
     if command_of(arguments) == "dags test":

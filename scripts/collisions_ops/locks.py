@@ -44,9 +44,11 @@ def for_run(settings: Settings, conf: Mapping[str, Any] | str = "", datasets_of_
     return lock
 
 
-def for_ui(settings: Settings, conf: Mapping[str, Any] | str = "", datasets_of_files: Iterable[str] = ()) -> IO[str]:
-    """The lock of the UI and its scheduler, held until the file is closed; raises OpsError while a run or another UI
-    holds it.
+def for_ui(
+    settings: Settings, conf: Mapping[str, Any] | str = "", datasets_of_files: Iterable[str] = (), address: str = ""
+) -> IO[str]:
+    """The lock of the UI at `address` and its scheduler, held until the file is closed; raises OpsError while a run or
+    another UI holds it.
     """
     for_run(settings, conf, datasets_of_files).close()
     lock = (settings.airflow_home / "ui.lock").open("a")
@@ -56,6 +58,9 @@ def for_ui(settings: Settings, conf: Mapping[str, Any] | str = "", datasets_of_f
             f"a run by scripts/airflow dags test is going on in {settings.state}, and the UI's scheduler would take its"
             " tasks: wait for its end"
         )
+    lock.truncate(0)
+    lock.write(address)
+    lock.flush()
     return lock
 
 
@@ -63,6 +68,11 @@ def ui_runs(settings: Settings) -> bool:
     """Whether a UI and its scheduler run in the state folder."""
     with (settings.airflow_home / "ui.lock").open("a") as lock:
         return not _locked(lock, fcntl.LOCK_SH)
+
+
+def address_of_ui(settings: Settings) -> str:
+    """Where the UI of the state folder is; '' where none runs."""
+    return (settings.airflow_home / "ui.lock").read_text() if ui_runs(settings) else ""
 
 
 def _locked(file: IO[str], kind: int) -> bool:

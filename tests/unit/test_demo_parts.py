@@ -25,7 +25,7 @@ from collisions_ops.console import Console
 from collisions_ops.demo import Demo, demo, example_days, ui_command
 from collisions_ops.errors import OpsError
 from collisions_ops.in_airflow.airflow_local_settings import WAIT_SECONDS, create_metadata_engine
-from collisions_ops.settings import ROOT, Settings
+from collisions_ops.settings import ROOT, Ports, Settings
 from collisions_ops.ui import RESTARTS, Part, Ui, kill_group, stop
 from collisions_ops.wait import until
 from lake import crashes_csv, rows
@@ -186,6 +186,20 @@ def test_commands_of_airflow_that_run_stages_name_their_lake(settings: Settings)
         assert embedded.notes(of, words.split()) == said, words
     with locks.for_ui(settings):
         assert embedded.notes(settings, ["dags", "trigger", "collisions_pipeline"]) == ["lake: /lake-files"]
+
+
+def test_links_are_those_of_the_ui_that_runs_and_of_none_for_dags_test(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", '[ $1 = db ] || echo "link: $AIRFLOW__API__BASE_URL"')
+    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:  # another program's, on the UI's usual port
+        port = {"UI_PORT": str(server.server_port)}
+        of = replace(settings, environ={**settings.environ, **port}, ports=Ports(UI_PORT=server.server_port))
+        for words in ("dags test collisions_pipeline", "dags list"):
+            with airflow_in(of, *words.split()) as process:
+                assert process.communicate(timeout=60)[0] == "link: \n"
+    with locks.for_ui(settings, address="http://127.0.0.1:8099"), airflow_in(settings, "dags", "list") as process:
+        assert process.communicate(timeout=60)[0] == "link: http://127.0.0.1:8099\n"
+    with airflow_in(settings, "dags", "list") as process:  # the UI has ended
+        assert process.communicate(timeout=60)[0] == "link: \n"
 
 
 def test_a_ui_is_refused_as_long_as_dags_test_runs(settings: Settings, programs: Path) -> None:
