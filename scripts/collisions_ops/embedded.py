@@ -15,6 +15,9 @@ from collisions_ops.errors import OpsError
 from collisions_ops.settings import Ports, Settings
 from collisions_ops.shell import paste
 
+# Airflow prints it on standard output, before the JSON that was asked for. Nothing here draws a DAG as a file.
+NO_GRAPHVIZ = "ignore:Could not import graphviz"
+
 # Commands of Airflow that run stages: themselves, or by the UI's scheduler, which has the lake of its scripts/demo.
 RUN_HERE = ("dags test", "tasks test")
 RUN_BY_THE_SCHEDULER = ("dags trigger", "backfill create")
@@ -36,6 +39,7 @@ def environment(settings: Settings, lake: str = "", *, ui: bool = True) -> dict[
     return given | {
         "PATH": f"{settings.venv / 'bin'}:{settings.environ.get('PATH', '')}",
         "PYTHONPATH": str(settings.scripts / "collisions_ops" / "in_airflow"),
+        "PYTHONWARNINGS": ",".join(filter(None, (settings.environ.get("PYTHONWARNINGS"), NO_GRAPHVIZ))),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.root / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

@@ -354,6 +354,25 @@ def test_a_writer_waits_for_another(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("pragma busy_timeout").scalar() == WAIT_SECONDS * 1000
 
 
+def test_airflow_is_spared_the_warning_that_spoils_its_output_and_the_callers_filters_stay(tmp_path: Path) -> None:
+    given = {"PATH": os.environ["PATH"], "STATE": str(tmp_path)}
+    warn = "import warnings; warnings.warn('Could not import graphviz. Rendering'); warnings.warn('another')"
+    for filters, shown in ({}, ["another"]), ({"PYTHONWARNINGS": "ignore:another"}, []):
+        environ = embedded.environment(Settings.from_environment({**given, **filters}))
+        done = subprocess.run([sys.executable, "-c", warn], env=environ, capture_output=True, text=True, check=True)
+        assert [word for word in ("graphviz", "another") if word in done.stderr] == shown
+
+
+@pytest.mark.slow
+def test_the_json_of_airflows_commands_can_be_read(tmp_path: Path) -> None:
+    settings = Settings.from_environment({**os.environ, "STATE": str(tmp_path)})
+    embedded.make_folders(settings)
+    environ = embedded.environment(settings)
+    embedded.migrate(settings, environ)
+    command = ["airflow", "dags", "list", "--output", "json"]
+    assert json.loads(subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout) == []
+
+
 @pytest.mark.slow
 def test_airflow_takes_these_settings(tmp_path: Path) -> None:
     settings = Settings.from_environment({**os.environ, "STATE": str(tmp_path)})
