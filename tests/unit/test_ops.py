@@ -39,6 +39,20 @@ def test_state_is_where_everything_lies(tmp_path: Path) -> None:
     assert Settings.from_environment({"STATE": str(tmp_path), "COLLISIONS_LAKE": "/x"}).embedded_lake == "/x"
 
 
+@pytest.mark.parametrize("command", [["status"], ["logs", "ingest_raw"]])
+def test_without_a_cluster_the_embedded_runtimes_way_is_named_too(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(command, {"PATH": str(tmp_path), "STATE": str(tmp_path)}) == 1
+    said = capsys.readouterr().err
+    for words in (
+        "there is no cluster; scripts/up makes it.",
+        f"embedded runtime (scripts/demo): {tmp_path}/airflow/demo.log, {tmp_path}/airflow/logs/",
+        f"STATE={tmp_path} scripts/airflow dags list-runs collisions_pipeline",
+    ):
+        assert words in said
+
+
 def test_printed_commands_carry_the_folders_that_are_not_the_default(tmp_path: Path) -> None:
     for given, carried in (
         ({}, {}),
