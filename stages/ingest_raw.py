@@ -33,7 +33,7 @@ from stages.lake.ledger import Ledger
 from stages.lake.limits import check_limits
 from stages.lake.parquet import grouped, to_parquet
 from stages.lake.raw_layer import RawLayer
-from stages.lake.scope import month_code, month_name, spans
+from stages.lake.scope import Scope, month_code, month_name, spans
 from stages.lake.sources import Source, load_sources, save_sources
 from stages.lake.store import ObjectInfo, ObjectStore
 from stages.lake.tally import EXAMPLES, ROW
@@ -258,6 +258,7 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
             "%s: also works on the %d months of new, changed or removed files: %s",
             *(job.what, len(job.months), spans(job.months)),
         )
+    warn_of_dates_without_rows(job, sources)
     for source in sources.values():
         if left := source.left_in_landing:
             log.warning(
@@ -279,6 +280,19 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     in_scope = sum(count for source in concerned for month, count in source.months.items() if job.touches(month))
     rows_out = sum(output.rows for output in job.outputs)
     return Ledger(rows_in=in_scope + quarantined, rows_out=rows_out, quarantined=quarantined)
+
+
+def warn_of_dates_without_rows(job: Job, sources: dict[str, Source]) -> None:
+    """Warn where a run over given dates finds no landed row in their months; a scheduled run may well have no news."""
+    scope, also = job.run.scope, job.run.also
+    if job.run.take_in_new or scope == Scope():
+        return
+    months = {month for source in sources.values() for month in source.months}
+    if not any(scope.touches(month) or month in also for month in months):
+        log.warning(
+            "%s: nothing is landed for %s%s; what is landed is of %s",
+            *(job.what, scope, f" and {spans(also)}" if also else "", spans(months) or "no month"),
+        )
 
 
 def removed_sources(raw: RawLayer, sources: dict[str, Source]) -> dict[str, Source]:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from collisions_ops.cluster import Cluster
+from collisions_ops.cluster import Cluster, no_cluster
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import Forwards
@@ -60,7 +60,7 @@ class Airflow:
         """Airflow on the cluster, by the port-forward of the last scripts/up, which is started where it is missing."""
         ports = remembered_ports(cluster.settings.ports_file)
         if ports is None:
-            raise OpsError("there is no cluster; scripts/up makes it")
+            raise no_cluster(cluster.settings)
         forwards = Forwards(replace(cluster.settings, ports=ports), cluster.shell)
         if not forwards.kept():
             cluster.require()

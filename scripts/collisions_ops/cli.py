@@ -294,7 +294,7 @@ def airflow(ops: Ops, arguments: Sequence[str]) -> int:
     """Airflow's own command line in the embedded runtime."""
     from collisions_ops import embedded
 
-    return embedded.airflow(ops.settings, arguments)
+    return embedded.airflow(ops.settings, ops.console, arguments)
 
 
 @app.command(hidden=True)
@@ -335,7 +335,9 @@ def demo(
     COLLISIONS_SOURCE=socrata, from the city itself, its whole tables at first, or the --years (lake:
     .collisions/lake-city).
 
-    Another port for the UI: UI_PORT=8081 scripts/demo --ui. The exit code is the run's.
+    Settings (environment): UI_PORT=8081, another port for the UI; STATE=/some/folder, another folder than .collisions
+    for all that is made, say of a second runtime beside the first; VENV=/some/venv, another environment than .venv.
+    Every script takes STATE and VENV: a later scripts/query needs them too. The exit code is the run's.
     """
     from collisions_ops import demo as command
     from collisions_ops.params import params

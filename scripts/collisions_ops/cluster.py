@@ -8,10 +8,20 @@ from dataclasses import dataclass
 
 from collisions_ops.errors import CommandFailed, OpsError
 from collisions_ops.forwards import Forwards
-from collisions_ops.settings import CLUSTER, CONTEXT, MINIO, Settings
-from collisions_ops.shell import Shell, Word
+from collisions_ops.settings import CLUSTER, CONTEXT, DAG, MINIO, Settings
+from collisions_ops.shell import Shell, Word, paste
 
 LAKE = "COLLISIONS_LAKE"
+
+
+def no_cluster(settings: Settings) -> OpsError:
+    """The error where there is no cluster; who uses the embedded runtime is told where its logs and runs are."""
+    home = settings.airflow_home
+    runs = paste("scripts/airflow", "dags", "list-runs", DAG, **settings.chosen_folders)
+    return OpsError(
+        "there is no cluster; scripts/up makes it.\n"
+        f"  Logs of the embedded runtime (scripts/demo): {home}/demo.log, {home}/logs/; its runs: {runs}"
+    )
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,7 @@ class Cluster:
     def require(self) -> None:
         """Raise OpsError unless the cluster is there and answers."""
         if not self.exists():
-            raise OpsError("there is no cluster; scripts/up makes it")
+            raise no_cluster(self.settings)
         if self.shell.attempt("kubectl", "--context", CONTEXT, "get", "--raw", "/readyz").out != "ok":
             raise OpsError("the cluster does not answer; scripts/up starts it again")
 

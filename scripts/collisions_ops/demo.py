@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shutil
@@ -10,15 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from collisions_ops import embedded, query, source_server
+from collisions_ops import embedded, locks, query, source_server
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.forwards import port_open
@@ -37,13 +36,16 @@ STAGE_LINE = re.compile(
 
 @dataclass(frozen=True)
 class Demo:
-    """One call of scripts/demo. `began` is when it was called, by the wall clock."""
+    """One call of scripts/demo. `began` is when it was called, by the wall clock; `ui` the command that does the same
+    and then serves the UI.
+    """
 
     settings: Settings
     console: Console
     environ: Mapping[str, str]
     lake: Path
     began: float
+    ui: str = "scripts/demo --ui"
 
     @property
     def seconds(self) -> float:
@@ -171,15 +173,25 @@ class Demo:
             if query.embedded(settings, self.console, [name]) != 0:
                 raise OpsError(f"scripts/query {name} failed")
         lake = {} if self.lake == self.settings.state / "lake" else {"COLLISIONS_LAKE": str(self.lake)}
-        ask = paste("scripts/query", "select count(*) from fct_collisions", **lake)
+        ask = paste("scripts/query", "select count(*) from fct_collisions", **self.settings.chosen_folders, **lake)
         self.console.print(f"\nDone in {self.seconds:.0f} s.", style="bold")
         self.console.print(f"  lake       {self.lake} (landing, raw, clean, curated, quarantine, _runs)")
         self.console.print(f"  warehouse  {self.lake}/warehouse/collisions.duckdb")
         self.console.print(f"  ask it     {ask}")
         self.console.print(f"  log        {self.settings.airflow_home}/demo.log")
-        self.console.print("  UI         scripts/demo --ui")
+        self.console.print(f"  UI         {self.ui}")
         if (page := self.lake / keys.REPORT).exists():  # it may have failed, with a warning
             self.console.print(f"  report     {page.absolute().as_uri()}")
+
+
+def ui_command(
+    settings: Settings, files: Sequence[Path], conf: Mapping[str, Any], *, source: bool = False, city: str = ""
+) -> str:
+    """The command that takes in the same as this call, and then serves the UI; `city` is COLLISIONS_SOURCE's value."""
+    options = {"--years": conf.get("years", []), "--datasets": conf.get("datasets", [])}
+    words = [word for name, values in options.items() if values for word in (name, ",".join(map(str, values)))]
+    environ = settings.chosen_folders | ({"COLLISIONS_SOURCE": city} if city else {})
+    return paste("scripts/demo", "--ui", *(["--source"] if source else []), *words, *files, **environ)
 
 
 def example_days(lake: Path) -> tuple[str, str]:
@@ -187,20 +199,6 @@ def example_days(lake: Path) -> tuple[str, str]:
     months = {month for path in lake.glob("raw/*/*") if (month := keys.month_of(f"/{path.name}/"))}
     newest = max(months, default=f"{datetime.now(UTC).replace(day=1) - timedelta(days=1):%Y-%m}")
     return f"{newest}-01", f"{newest}-04"
-
-
-@contextmanager
-def alone(state: Path) -> Iterator[None]:
-    """No other scripts/demo runs in this state folder meanwhile; raises OpsError if one does."""
-    with (state / "demo.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OpsError(
-                f"another scripts/demo is running in {state}: wait for its end, or run beside it with"
-                " STATE=/another/folder scripts/demo"
-            ) from None
-        yield
 
 
 def interrupt(number: int, _frame: object) -> NoReturn:
@@ -227,20 +225,27 @@ def demo(
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, interrupt)
-    city = bool(settings.environ.get("COLLISIONS_SOURCE"))
+    city = settings.environ.get("COLLISIONS_SOURCE", "")
     lake = settings.state / ("lake-files" if files else "lake-source" if source else "lake-city" if city else "lake")
     environ = embedded.environment(settings, str(lake), ui=ui)
     port = embedded.port(settings)
-    if ui and port_open(port):
-        raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: UI_PORT=8081 scripts/demo --ui")
+    address = f"http://127.0.0.1:{port}"
     embedded.make_folders(settings)
     began = float(settings.environ.get("DEMO_BEGAN") or time.time())
     with ExitStack() as meanwhile:
-        if source:
-            environ |= meanwhile.enter_context(source_server.serving(settings))
-            console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in the stead of the city's API")
-        this = Demo(settings, console, environ, lake, began)
-        with alone(settings.state):
+        with locks.alone(settings.state):
+            if ui:  # from now on, although it follows the run
+                meanwhile.enter_context(locks.for_ui(settings, conf, landed.values(), address))
+            else:
+                meanwhile.enter_context(locks.for_run(settings, conf, landed.values()))
+            if ui and port_open(port):
+                other = paste("scripts/demo", "--ui", **settings.chosen_folders, UI_PORT="8081")
+                raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: {other}")
+            if source:
+                environ |= meanwhile.enter_context(source_server.serving(settings))
+                console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in the stead of the city's API")
+            again = ui_command(settings, files, conf, source=source, city=city if not (files or source) else "")
+            this = Demo(settings, console, environ, lake, began, again)
             settings.last_lake.write_text(str(lake))
             failed = this.run(landed, conf)
         if failed and not ui:
@@ -248,5 +253,6 @@ def demo(
         if failed:
             console.error(str(failed))
         if ui:
-            Ui(console, environ, settings.airflow_home, f"http://127.0.0.1:{port}", example_days(lake)).serve(this.step)
+            folders = settings.chosen_folders
+            Ui(console, environ, settings.airflow_home, address, example_days(lake), folders).serve(this.step)
     return 1 if failed else 0

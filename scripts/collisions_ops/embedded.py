@@ -6,11 +6,21 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
+from collisions_ops import locks
+from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
-from collisions_ops.forwards import port_open
 from collisions_ops.settings import Ports, Settings
+from collisions_ops.shell import paste
+
+# Airflow prints it on standard output, before the JSON that was asked for. Nothing here draws a DAG as a file.
+NO_GRAPHVIZ = "ignore:Could not import graphviz"
+
+# Commands of Airflow that run stages: themselves, or by the UI's scheduler, which has the lake of its scripts/demo.
+RUN_HERE = ("dags test", "tasks test")
+RUN_BY_THE_SCHEDULER = ("dags trigger", "backfill create")
 
 
 def environment(settings: Settings, lake: str = "", *, ui: bool = True) -> dict[str, str]:
@@ -29,6 +39,7 @@ def environment(settings: Settings, lake: str = "", *, ui: bool = True) -> dict[
     return given | {
         "PATH": f"{settings.venv / 'bin'}:{settings.environ.get('PATH', '')}",
         "PYTHONPATH": str(settings.scripts / "collisions_ops" / "in_airflow"),
+        "PYTHONWARNINGS": ",".join(filter(None, (settings.environ.get("PYTHONWARNINGS"), NO_GRAPHVIZ))),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.root / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -90,9 +101,47 @@ def fail_unfinished(environ: Mapping[str, str], log: Path) -> None:
         raise OpsError(f"could not mark the interrupted run as failed; see {log}")
 
 
-def airflow(settings: Settings, arguments: Sequence[str]) -> int:
-    """Airflow's own command line in this runtime; replaces this process."""
-    environ = environment(settings, ui=port_open(port(settings)))
+def airflow(settings: Settings, console: Console, arguments: Sequence[str]) -> int:
+    """Airflow's own command line in this runtime; replaces this process. Raises OpsError where it would run the DAG
+    beside the UI's scheduler.
+    """
     make_folders(settings)
+    environ = environment(settings, ui=False) | {"AIRFLOW__API__BASE_URL": locks.address_of_ui(settings)}
+    for note in notes(settings, arguments):
+        console.note(note)
+    if command_of(arguments) == "dags test":
+        lock = locks.for_run(settings, conf_of(arguments))
+        os.set_inheritable(lock.fileno(), True)  # held until Airflow ends
     migrate(settings, environ)
     os.execvpe("airflow", ["airflow", *arguments], environ)  # noqa: S606 the very words of the caller
+
+
+def notes(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """What a command of Airflow that runs stages does not say itself: in which lake, and what it waits for."""
+    command = command_of(arguments)
+    if command in RUN_HERE:
+        return [f"lake: {settings.embedded_lake}"]
+    if command in RUN_BY_THE_SCHEDULER:
+        ui = paste("scripts/demo", "--ui", **settings.chosen_folders)
+        waits = [] if locks.ui_runs(settings) else [f"the run waits for a scheduler: {ui}"]
+        return [f"lake: {settings.lake_of_last_demo}", *waits]
+    return []
+
+
+def command_of(arguments: Sequence[str]) -> str:
+    """The command of Airflow's that the arguments begin with; '' where they ask for help."""
+    return "" if {"-h", "--help"} & set(arguments) else " ".join(arguments[:2])
+
+
+def conf_of(arguments: Sequence[str]) -> str:
+    """The run's configuration in the arguments of `airflow dags test`; '' where there is none.
+
+    >>> conf_of(["dags", "test", "collisions_pipeline", "--conf", "{}"])
+    '{}'
+    """
+    for name, value in pairwise([*arguments, ""]):
+        if name in {"-c", "--conf"}:
+            return value
+        if name.startswith("--conf="):
+            return name.removeprefix("--conf=")
+    return ""

@@ -93,6 +93,12 @@ class Settings:
         return Path(self.environ.get("VENV") or self.root / ".venv").absolute()
 
     @property
+    def chosen_folders(self) -> dict[str, str]:
+        """STATE and VENV where they are not the default: a command that is printed to be run needs them."""
+        folders = {"STATE": (self.state, ".collisions"), "VENV": (self.venv, ".venv")}
+        return {name: str(folder) for name, (folder, default) in folders.items() if folder != self.root / default}
+
+    @property
     def python(self) -> Path:
         """The environment's Python."""
         return self.venv / "bin" / "python"
@@ -156,6 +162,11 @@ class Settings:
         """The lake that COLLISIONS_LAKE names; without it, that of the last scripts/demo."""
         if named := self.environ.get("COLLISIONS_LAKE"):
             return named
+        return self.lake_of_last_demo
+
+    @property
+    def lake_of_last_demo(self) -> str:
+        """The lake of the last scripts/demo: while the UI runs, that of its scheduler."""
         return self.last_lake.read_text() if self.last_lake.exists() else str(self.state / "lake")
 
     # --- versions that other files declare ---

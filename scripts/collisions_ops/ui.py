@@ -17,12 +17,14 @@ from pathlib import Path
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import DAG
+from collisions_ops.shell import paste
 from collisions_ops.wait import until
 
 # Without its server of logs, which would listen on all addresses: the API server reads the same folder.
 COMPONENTS: dict[str, tuple[str, ...]] = {"api-server": (), "scheduler": ("--skip-serve-logs",), "dag-processor": ()}
 START_SECONDS = 300  # until Airflow is healthy: a minute and more on a busy machine
 STOP_SECONDS = 20  # until what has not ended is killed
+PIDS = "ui.pids"  # in Airflow's folder: the parts' processes, for the case that scripts/demo is killed
 RESTARTS, RESTART_SECONDS = 3, 600  # a part that ends more often within this time is given up
 
 
@@ -69,13 +71,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Ui:
-    """Airflow's UI at `address`, with what runs behind it; `home` is Airflow's folder, `example` a range of dates."""
+    """Airflow's UI at `address`, with what runs behind it; `home` is Airflow's folder, `example` a range of dates,
+    `folders` the settings that a command to be pasted needs.
+    """
 
     console: Console
     environ: Mapping[str, str]
     home: Path
     address: str
     example: tuple[str, str]
+    folders: Mapping[str, str] = field(default_factory=dict)
 
     def serve(self, step: Callable[[str], None]) -> None:
         """Keep everything running until Ctrl-C; raises OpsError if a part does not start, or ends again and again."""
@@ -96,6 +101,7 @@ class Ui:
                 for part in parts:
                     if part.ended:
                         part.restart(time.monotonic())
+                        self.note_pids(parts)
                         self.console.note(f"Airflow's {part.name} had ended and was started again; see {part.log}")
             self.console.print(f"\nStopping Airflow (a running task has {STOP_SECONDS} s to finish)")
 
@@ -105,10 +111,16 @@ class Ui:
         parts: list[Part] = []
         try:
             for name in COMPONENTS:
-                parts.append(Part(name, self.home / f"{name}.log", self.environ))  # noqa: PERF401 one by one, to be ended
+                parts.append(Part(name, self.home / f"{name}.log", self.environ))
+                self.note_pids(parts)
             yield parts
         finally:
             stop([part.process for part in parts])
+            (self.home / PIDS).unlink(missing_ok=True)
+
+    def note_pids(self, parts: Sequence[Part]) -> None:
+        """Write down the parts' processes."""
+        (self.home / PIDS).write_text("".join(f"{part.process.pid}\n" for part in parts))
 
     def healthy(self, parts: Sequence[Part]) -> bool:
         """Whether every part answers that it is healthy; raises OpsError if one has ended."""
@@ -128,13 +140,14 @@ class Ui:
         file = self.home / "simple_auth_manager_passwords.json.generated"
         user, password = next(iter(json.loads(file.read_text()).items()))
         start, end = self.example
-        dates = f"--from-date {start} --to-date {end}"
+        dates = ("--from-date", start, "--to-date", end)
+        words = ("scripts/airflow", "backfill", "create", "--dag-id", DAG, *dates, "--max-active-runs", "1")
         self.console.print(f"\nAirflow's UI   {self.address}/dags/{DAG}", style="bold")
         self.console.print(f"  user         {user}")
         self.console.print(f"  password     {password}")
         self.console.print("  schedule     on: yesterday's run starts now, and takes in what is new in landing")
         self.console.print("  run it       with Trigger in the UI, or with a backfill from another terminal:")
-        self.console.print(f"               scripts/airflow backfill create --dag-id {DAG} {dates} --max-active-runs 1")
+        self.console.print(f"               {paste(*words, **self.folders)}")
         self.console.print("               (--to-date is the day after the last)")
         self.console.print(f"  its logs     {logs} (the first run's, made without a scheduler: demo.log)")
         self.console.print("  stop it      Ctrl-C")
@@ -162,3 +175,15 @@ def kill_group(leader: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def end_leftovers(home: Path) -> None:
+    """Kill what a UI whose scripts/demo was killed has left running; a number that is another process's now is not."""
+    file = home / PIDS
+    if not file.exists():
+        return
+    for word in file.read_text().split():
+        command = ["ps", "-ww", "-o", "command=", "-p", word]
+        if "airflow" in subprocess.run(command, capture_output=True, text=True, check=False).stdout:
+            kill_group(int(word))
+    file.unlink(missing_ok=True)

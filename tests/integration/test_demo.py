@@ -65,13 +65,15 @@ def test_help_and_wrong_arguments_make_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "a.csv").touch()
-    assert "scripts/demo [--ui] [--source] [--allow-shrink] [FILE.csv ...]" in demo(tmp_path, "--help").stdout
+    shown = demo(tmp_path, "--help").stdout
+    for words in ("scripts/demo [--ui]", "STATE=/some/folder", "VENV=/some/venv"):
+        assert words in shown
     for arguments, message in (
         (["missing.csv"], "no such file, or not readable: missing.csv"),
         (["notes.txt"], "not a .csv or .csv.gz file: notes.txt"),
         (["a.csv", "b/a.csv"], "two files of the same name would land as one: a.csv"),
         (["--source", "a.csv"], "--source serves a sample of its own"),
-        (["--fast"], "No such option: --fast; see scripts/demo --help"),
+        (["--xyz"], "No such option: --xyz; see scripts/demo --help"),
     ):
         done = demo(tmp_path, *arguments)
         assert (done.returncode, done.stdout) == (1, "")
@@ -193,6 +195,10 @@ def test_the_sample_then_the_ui_until_ctrl_c(tmp_path: Path) -> None:
         runs = api("/api/v2/dags/collisions_pipeline/dagRuns?run_type=manual", token=token)["dag_runs"]
         assert [run["state"] for run in runs] == ["success"]
 
+        refused = demo(tmp_path)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "its scheduler would take this run's tasks" in refused.stderr
+
         os.write(terminal, b"\x03")
         assert "Stopping Airflow" in shown_by(terminal)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -210,6 +216,7 @@ def test_given_files_land_in_a_lake_of_their_own_and_twice_give_the_same(tmp_pat
         done = demo(tmp_path, str(file))
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"COLLISIONS_LAKE={tmp_path}/lake-files scripts/query" in done.stdout
+        assert f"STATE={tmp_path} scripts/demo --ui {file}\n" in done.stdout
         hashes.append(contents(tmp_path / "lake-files"))
     assert hashes[0] == hashes[1]
     assert "fct_collisions" in hashes[0]

@@ -65,6 +65,32 @@ def test_a_scheduled_run_without_news_works_on_its_own_month(lake: Lake) -> None
     assert months_of(lake, "daily", "transform_clean") == {"2024-04"}
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--start=2024-05-01", "--end=2024-07-01"], "[2024-05-01, 2024-07-01)"),
+        (["--start=2025-01-01"], "[2025-01-01, …)"),
+        (["--years=2019,2021"], "[2019-01-01, 2020-01-01) and 2021-01 to 2021-12"),
+    ],
+)
+def test_dates_for_which_nothing_is_landed_are_a_warning(folder_lake: Lake, given: list[str], said: str) -> None:
+    folder_lake.land(joined(month(1), month(2), month(4)), "a.csv", EARLY)
+    for log in (folder_lake.stage("ingest_raw", *given).log for _ in range(2)):  # unread files, then known ones
+        assert f"WARNING: ingest_raw crashes: nothing is landed for {said}; what is landed is of 2024-01 to" in log
+
+
+@pytest.mark.parametrize("given", [[], ["--start=2024-04-10", "--end=2024-05-01"], ["--years=2019,2024"]])
+def test_other_dates_are_none(folder_lake: Lake, given: list[str]) -> None:
+    folder_lake.land(month(4), "a.csv", EARLY)
+    assert "nothing is landed" not in folder_lake.stage("ingest_raw", *given).log
+
+
+def test_a_scheduled_run_without_news_warns_of_nothing(folder_lake: Lake) -> None:
+    folder_lake.land(month(1), "a.csv", EARLY)
+    folder_lake.run()
+    assert "WARNING" not in folder_lake.stage("ingest_raw", *DAY).log
+
+
 def test_what_a_manual_run_leaves_in_landing_the_next_scheduled_one_takes_in(lake: Lake) -> None:
     lake.land(joined(month(1), month(2), month(3)), "quarter.csv", EARLY)
     log = lake.run("--start=2024-02-10", "--end=2024-02-11")

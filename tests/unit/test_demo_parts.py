@@ -8,22 +8,27 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
-from collisions_ops import embedded
+from collisions_ops import embedded, locks
 from collisions_ops.bench import GENERATOR
 from collisions_ops.console import Console
-from collisions_ops.demo import Demo, alone, demo, example_days
+from collisions_ops.demo import Demo, demo, example_days, ui_command
 from collisions_ops.errors import OpsError
 from collisions_ops.in_airflow.airflow_local_settings import WAIT_SECONDS, create_metadata_engine
-from collisions_ops.settings import ROOT, Settings
+from collisions_ops.settings import ROOT, Ports, Settings
 from collisions_ops.ui import RESTARTS, Part, Ui, kill_group, stop
+from collisions_ops.wait import until
+from lake import crashes_csv, rows
 
 SAID = "2026-01-01T00:00:00Z [{level:8}] {text} [airflow.task.operators.collisions_operators.local.LocalStageOperator]"
 
@@ -95,13 +100,151 @@ def test_without_a_ui_airflow_is_given_no_address_to_link_to(tmp_path: Path) -> 
 
 def test_two_demos_at_once_do_not_share_a_state_folder(tmp_path: Path) -> None:
     with (
-        alone(tmp_path),
+        locks.alone(tmp_path),
         pytest.raises(OpsError, match=r"another scripts/demo is running in .*STATE=/another/folder"),
-        alone(tmp_path),
+        locks.alone(tmp_path),
     ):
         pass
-    with alone(tmp_path):
+    with locks.alone(tmp_path):
         pass
+
+
+@pytest.fixture
+def settings(tmp_path: Path, programs: Path) -> Settings:
+    """A runtime whose folders are made, with the made-up programs for its environment's."""
+    given = {**os.environ, "STATE": str(tmp_path / "state"), "VENV": str(programs.parent)}
+    given["PYTHONPATH"] = f"{ROOT}:{ROOT}/scripts"
+    made = Settings.from_environment({name: value for name, value in given.items() if name != "COLLISIONS_LAKE"})
+    embedded.make_folders(made)
+    return made
+
+
+@pytest.mark.parametrize("ui", [False, True])
+def test_a_demo_is_refused_while_a_ui_serves_and_told_how_to_do_the_run(settings: Settings, ui: bool) -> None:
+    settings.last_lake.write_text("/the lake/of the UI")
+    with locks.for_ui(settings), pytest.raises(OpsError) as refused:
+        demo(settings, Console({}), [], {"years": [2023]}, ui=ui)
+    for words in (
+        f"scripts/demo --ui is running in {settings.state}",
+        "its scheduler would take this run's tasks",
+        "Ctrl-C",
+        "/the lake/of the UI",
+        "Trigger in the UI",
+        f"or: STATE={settings.state} VENV={settings.venv} scripts/airflow dags trigger collisions_pipeline --conf",
+        """'{"years": [2023]}'""",
+    ):
+        assert words in str(refused.value)
+    assert not (settings.state / "lake").exists()
+
+
+def test_files_are_refused_too_while_a_ui_serves_and_sent_to_its_landing(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text(crashes_csv(rows(1)))
+    with locks.for_ui(settings), pytest.raises(OpsError, match=rf"{settings.state}/lake/landing/crashes/"):
+        demo(settings, Console({}), [tmp_path / "new.csv"], {})
+
+
+@pytest.mark.parametrize("conf", [["--conf", '{"years": [2023]}'], ["-c", '{"years": [2023]}'], []])
+def test_dags_test_is_refused_while_a_ui_serves(settings: Settings, conf: list[str]) -> None:
+    with locks.for_ui(settings), pytest.raises(OpsError, match="Trigger in the UI") as refused:
+        embedded.airflow(settings, Console({}), ["dags", "test", "collisions_pipeline", *conf])
+    assert ("""--conf '{"years": [2023]}'""" in str(refused.value)) == bool(conf)
+
+
+def airflow_in(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
+    """scripts/airflow, without the set-up of an environment."""
+    code = (
+        "import os, sys; from collisions_ops import embedded; from collisions_ops.console import Console; from"
+        " collisions_ops.settings import Settings;"
+        " embedded.airflow(Settings.from_environment(os.environ), Console({}), sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.Popen(
+        command, env=dict(settings.environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_other_commands_of_airflow_work_while_a_ui_serves(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", 'echo "$@"')
+    for words in ("dags trigger collisions_pipeline", "dags test --help"):
+        with locks.for_ui(settings), airflow_in(settings, *words.split()) as process:
+            assert process.communicate(timeout=60)[0].endswith(f"{words}\n")
+
+
+def test_commands_of_airflow_that_run_stages_name_their_lake(settings: Settings) -> None:
+    settings.last_lake.write_text("/lake-files")
+    mine = replace(settings, environ={**settings.environ, "COLLISIONS_LAKE": "/mine"})
+    waits = f"the run waits for a scheduler: STATE={settings.state} VENV={settings.venv} scripts/demo --ui"
+    for words, of, said in (
+        ("dags test collisions_pipeline", settings, ["lake: /lake-files"]),
+        ("tasks test collisions_pipeline ingest_raw", settings, ["lake: /lake-files"]),
+        ("dags test collisions_pipeline", mine, ["lake: /mine"]),
+        ("dags trigger collisions_pipeline", mine, ["lake: /lake-files", waits]),
+        ("backfill create --dag-id x", settings, ["lake: /lake-files", waits]),
+        ("dags list-runs collisions_pipeline", settings, []),
+        ("dags test --help", settings, []),
+    ):
+        assert embedded.notes(of, words.split()) == said, words
+    with locks.for_ui(settings):
+        assert embedded.notes(settings, ["dags", "trigger", "collisions_pipeline"]) == ["lake: /lake-files"]
+
+
+def test_links_are_those_of_the_ui_that_runs_and_of_none_for_dags_test(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", '[ $1 = db ] || echo "link: $AIRFLOW__API__BASE_URL"')
+    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:  # another program's, on the UI's usual port
+        port = {"UI_PORT": str(server.server_port)}
+        of = replace(settings, environ={**settings.environ, **port}, ports=Ports(UI_PORT=server.server_port))
+        for words in ("dags test collisions_pipeline", "dags list"):
+            with airflow_in(of, *words.split()) as process:
+                assert process.communicate(timeout=60)[0] == "link: \n"
+    with locks.for_ui(settings, address="http://127.0.0.1:8099"), airflow_in(settings, "dags", "list") as process:
+        assert process.communicate(timeout=60)[0] == "link: http://127.0.0.1:8099\n"
+    with airflow_in(settings, "dags", "list") as process:  # the UI has ended
+        assert process.communicate(timeout=60)[0] == "link: \n"
+
+
+def test_a_ui_is_refused_as_long_as_dags_test_runs(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", "[ $1 = db ] || { echo begun; read _; }")
+    with airflow_in(settings, "dags", "test", "collisions_pipeline") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        with pytest.raises(OpsError, match="a run by scripts/airflow dags test is going on"):
+            locks.for_ui(settings)
+        locks.for_run(settings).close()  # runs do not disturb one another
+        process.communicate("\n", timeout=60)
+    locks.for_ui(settings).close()
+
+
+def test_a_killed_ui_blocks_nothing_and_what_it_left_running_is_ended(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", "sleep 60")
+    code = (
+        "import os; from collisions_ops import locks; from collisions_ops.console import Console; from"
+        " collisions_ops.settings import Settings; from collisions_ops.ui import Ui;"
+        " settings = Settings.from_environment(os.environ); lock = locks.for_ui(settings);"
+        " environ = {'PATH': f'{settings.venv}/bin:/usr/bin:/bin'};"
+        " ui = Ui(Console({}), environ, settings.airflow_home, '', ('', ''));"
+        " parts = ui.parts().__enter__(); print(*[part.process.pid for part in parts], flush=True); input()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, env=dict(settings.environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        left = [int(pid) for pid in process.stdout.readline().split()]
+        with pytest.raises(OpsError):
+            locks.for_run(settings)
+        process.kill()
+    assert len(left) == 3
+    locks.for_run(settings).close()
+    for pid in left:
+        until(lambda pid=pid: not kill_group(pid), "what was left running is gone", 10)  # type: ignore[misc]
+
+
+def test_a_process_that_got_the_number_of_a_killed_uis_part_is_left_alone(settings: Settings) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        (settings.airflow_home / "ui.pids").write_text(f"{other.pid}\nnot a number\n")
+        locks.for_run(settings).close()
+        assert other.poll() is None
+        other.kill()
 
 
 def test_the_example_of_a_backfill_is_of_the_newest_month_in_the_lake(tmp_path: Path) -> None:
@@ -127,6 +270,30 @@ def test_a_failed_run_names_the_landed_file_to_remove_and_rejected_rows_only_if_
     (tmp_path / "lake/quarantine/rows.parquet").touch()
     with pytest.raises(OpsError, match=r"rejected rows: .*quarantine/"):
         demo_in(tmp_path, programs, io.StringIO()).run_dag({})
+
+
+@pytest.mark.parametrize(
+    ("files", "conf", "more", "command"),
+    [
+        ([], {}, {}, "scripts/demo --ui"),
+        (
+            ["new one.csv", "b.csv"],
+            {"years": [2022, 2023], "datasets": ["crashes"]},
+            {},
+            "scripts/demo --ui --years 2022,2023 --datasets crashes 'new one.csv' b.csv",
+        ),
+        ([], {}, {"source": True}, "scripts/demo --ui --source"),
+        ([], {}, {"city": "socrata"}, "COLLISIONS_SOURCE=socrata scripts/demo --ui"),
+    ],
+)
+def test_the_ui_is_offered_with_the_same_data(
+    files: list[str], conf: dict[str, Any], more: dict[str, Any], command: str
+) -> None:
+    settings = Settings.from_environment({})
+    assert ui_command(settings, [Path(file) for file in files], conf, **more) == command
+    elsewhere = Settings.from_environment({"STATE": "/s", "VENV": "/my venv"})
+    there = ui_command(elsewhere, [Path(file) for file in files], conf, **more)
+    assert there == f"STATE=/s VENV='/my venv' {command}"
 
 
 @pytest.mark.parametrize("on_interrupt", ["exit 130", "echo trying once more"])
@@ -185,6 +352,25 @@ def test_a_writer_waits_for_another(tmp_path: Path) -> None:
     engine = create_metadata_engine(f"sqlite:///{tmp_path}/airflow.db", engine_args={}, connect_args={})
     with engine.connect() as connection:
         assert connection.exec_driver_sql("pragma busy_timeout").scalar() == WAIT_SECONDS * 1000
+
+
+def test_airflow_is_spared_the_warning_that_spoils_its_output_and_the_callers_filters_stay(tmp_path: Path) -> None:
+    given = {"PATH": os.environ["PATH"], "STATE": str(tmp_path)}
+    warn = "import warnings; warnings.warn('Could not import graphviz. Rendering'); warnings.warn('another')"
+    for filters, shown in ({}, ["another"]), ({"PYTHONWARNINGS": "ignore:another"}, []):
+        environ = embedded.environment(Settings.from_environment({**given, **filters}))
+        done = subprocess.run([sys.executable, "-c", warn], env=environ, capture_output=True, text=True, check=True)
+        assert [word for word in ("graphviz", "another") if word in done.stderr] == shown
+
+
+@pytest.mark.slow
+def test_the_json_of_airflows_commands_can_be_read(tmp_path: Path) -> None:
+    settings = Settings.from_environment({**os.environ, "STATE": str(tmp_path)})
+    embedded.make_folders(settings)
+    environ = embedded.environment(settings)
+    embedded.migrate(settings, environ)
+    command = ["airflow", "dags", "list", "--output", "json"]
+    assert json.loads(subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout) == []
 
 
 @pytest.mark.slow
@@ -272,7 +458,8 @@ def ui_in(state: Path, programs: Path, screen: Screen, address: str) -> Ui:
     home.mkdir()
     (home / "simple_auth_manager_passwords.json.generated").write_text('{"admin": "made up"}')
     environ = {"PATH": f"{programs}:/usr/bin:/bin"}
-    return Ui(Console(environ, screen, screen), environ, home, address, ("2022-01-01", "2022-01-04"))
+    example, folders = ("2022-01-01", "2022-01-04"), {"STATE": "/my state"}
+    return Ui(Console(environ, screen, screen), environ, home, address, example, folders)
 
 
 @pytest.mark.usefixtures("restored_signals")
@@ -295,6 +482,7 @@ def test_the_ui_outlives_a_hangup_under_nohup_and_ends_at_sigterm(
     thread.join()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     assert "password     made up" in screen.getvalue()
+    assert "STATE='/my state' scripts/airflow backfill create" in screen.getvalue()
     assert "--from-date 2022-01-01 --to-date 2022-01-04 --max-active-runs 1" in screen.getvalue()
     assert "Stopping Airflow" in screen.getvalue()
 

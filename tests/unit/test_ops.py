@@ -21,7 +21,7 @@ from collisions_ops.errors import CommandFailed, OpsError
 from collisions_ops.images import content_tag
 from collisions_ops.land import check_files, dataset_of
 from collisions_ops.params import params
-from collisions_ops.settings import Ports, Settings
+from collisions_ops.settings import ROOT, Ports, Settings
 from collisions_ops.shell import Shell, paste
 from collisions_ops.wait import until
 
@@ -37,6 +37,31 @@ def test_state_is_where_everything_lies(tmp_path: Path) -> None:
     assert settings.airflow_home == tmp_path / "a folder/airflow"
     assert settings.embedded_lake == str(tmp_path / "a folder/lake")
     assert Settings.from_environment({"STATE": str(tmp_path), "COLLISIONS_LAKE": "/x"}).embedded_lake == "/x"
+
+
+@pytest.mark.parametrize("command", [["status"], ["logs", "ingest_raw"]])
+def test_without_a_cluster_the_embedded_runtimes_way_is_named_too(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(command, {"PATH": str(tmp_path), "STATE": str(tmp_path)}) == 1
+    said = capsys.readouterr().err
+    for words in (
+        "there is no cluster; scripts/up makes it.",
+        f"embedded runtime (scripts/demo): {tmp_path}/airflow/demo.log, {tmp_path}/airflow/logs/",
+        f"STATE={tmp_path} scripts/airflow dags list-runs collisions_pipeline",
+    ):
+        assert words in said
+
+
+def test_printed_commands_carry_the_folders_that_are_not_the_default(tmp_path: Path) -> None:
+    for given, carried in (
+        ({}, {}),
+        ({"STATE": "", "VENV": ""}, {}),
+        ({"STATE": str(ROOT / ".collisions"), "VENV": str(ROOT / ".venv")}, {}),
+        ({"STATE": str(tmp_path), "VENV": "/v"}, {"STATE": str(tmp_path), "VENV": "/v"}),
+        ({"STATE": "here"}, {"STATE": str(Path("here").absolute())}),
+    ):
+        assert Settings.from_environment(given).chosen_folders == carried
 
 
 def test_the_lake_is_that_of_the_last_demo_unless_another_is_named(tmp_path: Path) -> None:
