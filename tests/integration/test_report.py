@@ -313,7 +313,7 @@ def test_a_year_without_data_claims_nothing(partial_lake: Lake, open_page: Open)
 def test_what_ties_is_not_called_the_most(partial_lake: Lake, open_page: Open) -> None:
     page = open_page(page_of(partial_lake), "#years=2022")
     assert said(page, "when").startswith(
-        "The hour of the week with the most collisions, 159, is on Saturdays from 8:00"
+        "The hour of the week with the most collisions is on Saturdays from 8:00 to 9:00 (159)"
     )
     page = open_page(page_of(partial_lake), "#years=2024")
     assert said(page, "when").startswith("No hour of the week has more collisions than all others.")

@@ -149,8 +149,10 @@ function showWhen(cube, filter) {
   const words = (n) => `${["Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays"][Math.floor(n / 24)]} from ${n % 24}:00 to ${(n % 24) + 1}:00`;
   const night = hours.reduce((sum, row, n) => sum + (n % 24 >= 22 || n % 24 < 6 ? row[1] : 0), 0);
   const busiest = total === 1 ? `One collision${subject(filter)} states its time: it was on a ${words(peak[0]).replace("days", "day")}.`
-    : peak ? `The hour of the week with the most collisions${subject(filter)}, ${format(peak[1])}, is on ${words(peak[0])}.` : `No hour of the week has more collisions${subject(filter)} than all others.`;
-  byId("when-said").textContent = !total ? "No collision of this filter states its time." : `${busiest}${add(hours, 1) ? ` ${format(night)} of the ${plural(add(hours, 1), "fatal one")} (${share(night, add(hours, 1))}) happened between 22:00 and 6:00.` : " None was fatal."}${total > 1 ? uneven : ""}`;
+    : peak ? `The hour of the week with the most collisions${subject(filter)} is on ${words(peak[0])} (${format(peak[1])}).` : `No hour of the week has more collisions${subject(filter)} than all others.`;
+  const fatal = add(hours, 1);
+  const atNight = fatal === 1 ? ` The fatal one ${night ? "happened" : "did not happen"}` : ` ${format(night)} of the ${format(fatal)} fatal ones (${share(night, fatal)}) happened`;
+  byId("when-said").textContent = !total ? "No collision of this filter states its time." : `${busiest}${fatal ? `${atNight} between 22:00 and 6:00.` : " None was fatal."}${total > 1 ? uneven : ""}`;
   const rows = (measure) => Array.from({ length: 24 }, (_, hour) => [`${hour}:00`, ...DAYS.map((_day, row) => hours[row * 24 + hour][measure])]);
   const key = (measure, what) => html("p", { class: "soft" }, `The stronger the colour, the more; the strongest stands for ${plural(Math.max(...hours.map((row) => row[measure])), what)}.`);
   fill("hours", heat("Collisions by hour and day of the week; the table below has the numbers", hours.map((row) => row[0]), ""), key(0, "collision"), behind("Collisions by hour and day", ["Hour", ...DAYS], rows(0)));
@@ -183,7 +185,7 @@ function showWhere(cube, filter) {
   const worst = leader(list, casualties);
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   byId("where-said").textContent = !seen.shown ? "No collision with coordinates matches this filter."
-    : `The map shows ${plural(seen.shown, "collision")}${subject(filter)} with coordinates${seen.most > 1 ? `; a ${dark ? "brighter" : "darker"} spot had more` : ""}${seen.fatal ? `; ${seen.fatal === 1 ? "a red dot marks the fatal one" : `red dots mark the ${format(seen.fatal)} fatal ones`}` : ""}.${!list.length ? "" : worst ? ` The intersection with the most people hurt, ${format(casualties(worst))}, is ${HEAD.places[worst.place][0]}.` : ` No intersection stands out: several have ${plural(casualties(list[0]), "person", "people")} hurt, none has more.`}`;
+    : `The map shows ${plural(seen.shown, "collision")}${subject(filter)} with coordinates${seen.most > 1 ? `; a ${dark ? "brighter" : "darker"} spot had more` : ""}${seen.fatal ? `; ${seen.fatal === 1 ? "a red dot marks the fatal one" : `red dots mark the ${format(seen.fatal)} fatal ones`}` : ""}.${!list.length ? "" : worst ? ` The intersection with the most people hurt (${format(casualties(worst))}) is ${HEAD.places[worst.place][0]}.` : ` No intersection stands out: several have ${plural(casualties(list[0]), "person", "people")} hurt, none has more.`}`;
   const rows = list.map(({ place, injured, killed }) => {
     const [name, borough, latitude, longitude] = HEAD.places[place];
     const button = html("button", { type: "button" }, name);
