@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 BUSY = 0.9  # the share of days that have no more collisions than a busy one
-ENOUGH = 1 / 20  # of a busy day's collisions: far fewer than even April 2020 had, more than stray records make
+ENOUGH = 1 / 12  # of a busy day's collisions: fewer than a quiet day has, more than most stray records make
 MISSING_DAYS = 2  # that a whole month may lack
 NOTHING, PART, WHOLE, NOT_OVER = range(4)  # what the data hold of a month
 
