@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from stages.report import held
 from stages.report.collisions import BOROUGH_NAMES, UNKNOWN, USERS, Collisions, borough_number, numbers
 
 WINDOW_DAYS = 28
@@ -40,6 +41,10 @@ def fill(warehouse: duckdb.DuckDBPyConnection, collisions: Collisions) -> Cube:
     of_day = by_day(collisions)
     cube.arrays["month"] = months(cube, of_day)
     cube.arrays["window"] = windows(cube, of_day[..., :3])
+    city = of_day[:, :, 0, 0].sum(axis=1)
+    cube.arrays["monthHeld"] = held.months(city, cube.first_year, cube.years)
+    cube.arrays["windowHeld"] = windows(cube, held.days(city))
+    cube.arrays["weekdayHeld"] = held.weekdays(city, cube.first_year, cube.years)
     hour = np.where(collisions.hour < 24, collisions.weekday * 24 + collisions.hour, -1)
     cube.arrays["when"] = tally(collisions, hour, HOURS, ["collisions", "fatal"])
     counted = ("collisions", "injured", "killed")
@@ -98,7 +103,7 @@ def months(cube: Cube, of_day: np.ndarray) -> np.ndarray:
 
 
 def windows(cube: Cube, of_day: np.ndarray) -> np.ndarray:
-    """By year: the 28 days up to its last day (or the newest day), and the same days of the week a year earlier."""
+    """Sums of days, by year: the 28 up to its last (or the newest), and the same days of the week a year earlier."""
     result = np.zeros((cube.years, 2, *of_day.shape[1:]), dtype=np.uint32)
     for year in range(cube.years):
         for earlier in (0, 1):

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 Open = Callable[..., Page]
 READY = "html[data-shown], #empty:not([hidden])"
 USER = {"all": "persons", "pedestrians": "pedestrians", "cyclists": "cyclists", "motorists": "motorists"}
+NO_VALUE = "\u2013"
 WAIT = 120_000  # ms: a busy machine
 
 
@@ -81,6 +82,36 @@ def sample_lake(tmp_path_factory: pytest.TempPathFactory, sample: Callable[..., 
     """A lake of two and a half generated years."""
     lake = Lake(lake=str(tmp_path_factory.mktemp("report")))
     return run_on(lake, sample("--rows=12000", "--start=2022-01-01", "--end=2024-06-16", "--split=year"))
+
+
+def each_day(first: date, last: date, ids: int, count: int = 2, /, **changes: str) -> list[dict[str, str]]:
+    """Rows of so many collisions a day, with ids from `ids` on."""
+    days = [first + timedelta(number) for number in range((last - first).days + 1)]
+    return [
+        row
+        for number, day in enumerate(days)
+        for row in rows(count, ids + number * count, CRASH_DATE=f"{day:%m/%d/%Y}", **changes)
+    ]
+
+
+@pytest.fixture(scope="module")
+def partial_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """2020 and 2022 whole, of 2021 a whole March and two stray days, a week of 2024; Brooklyn has little."""
+    lake = Lake(lake=str(tmp_path_factory.mktemp("partial")))
+    harm = {"NUMBER_OF_PERSONS_INJURED": "1", "NUMBER_OF_MOTORIST_INJURED": "1"}
+    brooklyn = {"BOROUGH": "BROOKLYN", "ZIP_CODE": "11201", "LATITUDE": "40.69", "LONGITUDE": "-73.99"}
+    records = [
+        *each_day(date(2020, 1, 1), date(2020, 12, 31), 1000),
+        *each_day(date(2020, 8, 2), date(2020, 8, 2), 500, **brooklyn, **harm),
+        *each_day(date(2021, 3, 1), date(2021, 3, 31), 3000, **harm),
+        *each_day(date(2021, 5, 3), date(2021, 5, 3), 4000),
+        *each_day(date(2021, 12, 30), date(2021, 12, 30), 4100),
+        *each_day(date(2022, 1, 1), date(2022, 12, 31), 5000, 3),
+        *each_day(date(2024, 6, 24), date(2024, 6, 30), 9000, 3, **harm),
+    ]
+    lake.land(crashes_csv(records), "crashes.csv")
+    lake.run()
+    return lake
 
 
 def said(page: Page, part: str) -> str:
@@ -175,17 +206,134 @@ def test_the_last_28_days_are_those_of_sql(sample_lake: Lake, open_page: Open) -
     assert f"{before:,} a year ago" in tile or (count == before and "as many" in tile)
 
 
+def check_layout(page: Page, width: int) -> None:
+    """Nothing is wider than the window, and axe finds nothing serious."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text())
+    found = page.evaluate("axe.run().then(found => found.violations)")
+    serious = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] != "minor"]
+    assert serious == []
+
+
+def cells_of(page: Page, part: str) -> dict[str, list[str]]:
+    """The rows of the table behind a part's chart, by their heads."""
+    found = page.eval_on_selector_all(
+        f"#{part} tbody tr", "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
+    )
+    return {head: cells for head, *cells in found}
+
+
+@pytest.mark.parametrize("borough", ["", "Queens", "Brooklyn"])
+def test_only_whole_years_and_months_are_compared(partial_lake: Lake, open_page: Open, borough: str) -> None:
+    page = open_page(page_of(partial_lake), f"#borough={borough}" if borough else "")
+    count = {
+        year: partial_lake.one(f"""
+            select count(*) from fct_collisions
+            where year(crash_date) = {year} {f"and borough = '{borough}'" if borough else ""}
+        """)
+        for year in (2020, 2022)
+    }
+    most, least = sorted(count, key=lambda year: -count[year])
+    of_years = "Of the 2 years whose months are all whole, "
+    where = f" in {borough}" if borough else ""
+    expected = (
+        f"{of_years}{most} had the most collisions{where} ({count[most]:,}) and {least} the fewest ({count[least]})."
+    )
+    assert page.inner_text("#years-said").startswith(expected)
+    assert "2022 is in colour, 2021 as dots, earlier years are grey." in page.inner_text("#years-said")
+    assert page.locator("#years svg .year").count() == 3
+    assert page.inner_text("#held").startswith(
+        "Of the 54 months from January 2020 to June 2024 the data have 25 whole, 3 in part and 26 not at all;"
+    )
+    in_2021 = cells_of(page, "years")["2021"]
+    assert in_2021[2] == ("0" if borough == "Brooklyn" else "62")
+    assert in_2021[4] == ("0 (in part)" if borough == "Brooklyn" else "2 (in part)")
+    assert in_2021[5:11] == ["no data"] * 6
+    assert cells_of(page, "years")["2024"] == [
+        *["no data"] * 5, "0 (in part)" if borough == "Brooklyn" else "21 (in part)", *[NO_VALUE] * 6
+    ]  # fmt: skip
+    injured = cells_of(page, "injured")
+    assert set(injured["2023-07"]) == {"no data"}
+    assert injured["2021-03"][2] == ("0" if borough == "Brooklyn" else "62")
+    assert page.locator("#injured svg .missing").count() == 26
+
+
+def test_one_whole_year_is_compared_with_none(partial_lake: Lake, open_page: Open) -> None:
+    for years in ("2021-2024", "2023", "2020"):
+        assert "the most collisions" not in open_page(page_of(partial_lake), f"#years={years}").inner_text(
+            "#years-said"
+        )
+
+
+@pytest.mark.parametrize(
+    ("fragment", "expected", "tile"),
+    [
+        (
+            "",
+            (
+                "Of the 28 days from 3 June 2024 to 30 June 2024 only 7 are in the data: 21 collisions; 21 people were"
+                " injured and 0 killed. There is nothing to compare this with."
+            ),
+            "21\ncollisions\n7 of 28 days are in the data",
+        ),
+        (
+            "#years=2022&borough=Queens",
+            (
+                "From 4 December 2022 to 31 December 2022 the police recorded 84 collisions in Queens; 0 people were"
+                " injured and 0 killed. There is nothing to compare this with: the same days of the week a year earlier"
+                " are not all in the data."
+            ),
+            "84\ncollisions\nnothing to compare with: the year before is not wholly in the data",
+        ),
+        (
+            "#years=2023",
+            "None of the 28 days from 4 December 2023 to 31 December 2023 is in the data.",
+            f"{NO_VALUE}\ncollisions\nno data",
+        ),
+    ],
+)
+def test_days_that_are_missing_are_not_taken_for_zero(
+    partial_lake: Lake, open_page: Open, fragment: str, expected: str, tile: str
+) -> None:
+    page = open_page(page_of(partial_lake), fragment)
+    assert said(page, "today") == expected
+    assert page.inner_text("#today-tiles .tile").replace("\n\n", "\n") == tile
+    assert " more" not in page.inner_text("#today-tiles")
+
+
+def test_a_year_without_data_claims_nothing(partial_lake: Lake, open_page: Open) -> None:
+    page = open_page(page_of(partial_lake), "#years=2023")
+    assert page.inner_text("#held").startswith(
+        "Of the 12 months from January 2023 to December 2023 the data have 12 not"
+    )
+    assert (page.inner_text("#injured"), page.inner_text("#killed")) == ("No data.", "No data.")
+    assert "Every collision" not in page.inner_text("main")
+
+
+def test_what_ties_is_not_called_the_most(partial_lake: Lake, open_page: Open) -> None:
+    page = open_page(page_of(partial_lake), "#years=2022")
+    assert said(page, "when").startswith(
+        "The hour of the week with the most collisions is on Saturdays from 8:00 to 9:00 (159)"
+    )
+    page = open_page(page_of(partial_lake), "#years=2024")
+    assert said(page, "when").startswith("No hour of the week has more collisions than all others.")
+    assert page.locator("#held").is_visible()
+    assert not open_page(page_of(partial_lake), "#years=2020").locator("#held").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_page_of_partial_data_is_not_cut(partial_lake: Lake, open_page: Open, width: int, scheme: str) -> None:
+    check_layout(open_page(page_of(partial_lake), width=width, scheme=scheme), width)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_is_cut_and_assistive_technology_finds_its_way(
     sample_lake: Lake, open_page: Open, width: int, scheme: str
 ) -> None:
     page = open_page(page_of(sample_lake), width=width, scheme=scheme)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text())
-    found = page.evaluate("axe.run().then(found => found.violations)")
-    serious = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] != "minor"]
-    assert serious == []
+    check_layout(page, width)
     if (width, scheme) == (1440, "light") and "REPORT_PICTURE" in os.environ:
         picture = Path(REPOSITORY, os.environ["REPORT_PICTURE"])
         page.screenshot(path=picture, full_page=True, clip={"x": 100, "y": 0, "width": 1240, "height": 1900})
@@ -220,9 +368,14 @@ def test_a_single_collision_has_a_page(folder_lake: Lake, open_page: Open) -> No
     assert "1 collision." in said(page, "time")
     assert "1,0" not in said(page, "where")
     assert (page.inner_text("#killed"), page.inner_text("#fatal-hours")) == (
-        "Nobody was killed.",
+        "Nobody was killed in the collisions of the data.",
         "No collision was fatal.",
     )
+    assert "1 motor vehicle collision that the police of New York City reported on 5 March 2024" in page.inner_text(
+        "header"
+    )
+    assert page.inner_text("#held").startswith("The data have only a part of March 2024;")
+    assert "only 1 is in the data: 1 collision;" in said(page, "today")
     assert "1 file is landed." in page.inner_text("#health")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import numpy as np
 import pytest
 
-from stages.report import collisions, cube
+from stages.report import collisions, cube, held
 from stages.report.collisions import BOROUGH_NAMES, USERS
 
 COLUMNS = """
@@ -73,6 +73,38 @@ def test_the_windows_are_28_days_and_the_same_days_of_the_week_a_year_earlier(
     windows = filled(warehouse).arrays["window"]
     assert windows[1, :, :, 0, 0].sum(axis=1).tolist() == [2, 1]
     assert windows[0, :, :, 0, 0].sum(axis=1).tolist() == [0, 0]
+
+
+def each_day(warehouse: duckdb.DuckDBPyConnection, first: date, last: date, count: int = 1) -> None:
+    """Insert so many collisions of each day."""
+    for number in range((last - first).days + 1):
+        for _ in range(count):
+            collide(warehouse, first + timedelta(number))
+
+
+def test_a_month_is_whole_but_for_two_days_in_part_or_not_there(warehouse: duckdb.DuckDBPyConnection) -> None:
+    each_day(warehouse, date(2023, 1, 2), date(2023, 1, 30))  # two days are missing
+    each_day(warehouse, date(2023, 3, 4), date(2023, 3, 31))  # three are
+    each_day(warehouse, date(2023, 12, 1), date(2024, 1, 5))
+    found = filled(warehouse).arrays["monthHeld"].tolist()
+    assert found[:3] == [held.WHOLE, held.NOTHING, held.PART]
+    assert found[3:11] == [held.NOTHING] * 8
+    assert found[11:13] == [held.WHOLE, held.NOT_OVER]
+    assert found[13:] == [held.NOTHING] * 11
+
+
+def test_stray_collisions_do_not_make_a_day(warehouse: duckdb.DuckDBPyConnection) -> None:
+    each_day(warehouse, date(2023, 1, 1), date(2023, 1, 31), 41)
+    each_day(warehouse, date(2023, 2, 1), date(2023, 2, 4), 2)
+    found = filled(warehouse)
+    assert found.arrays["monthHeld"][:2].tolist() == [held.WHOLE, held.PART]
+    assert found.arrays["weekdayHeld"].tolist() == [[5, 5, 4, 4, 4, 4, 5]]  # that January began on a Sunday
+
+
+def test_the_windows_know_how_many_of_their_days_are_held(warehouse: duckdb.DuckDBPyConnection) -> None:
+    each_day(warehouse, date(2023, 6, 3), date(2023, 6, 30))
+    each_day(warehouse, date(2024, 6, 21), date(2024, 6, 28))
+    assert filled(warehouse).arrays["windowHeld"].tolist() == [[0, 0], [8, 28]]
 
 
 def test_a_pair_is_the_same_in_either_order_and_a_pedestrian_counts_before_a_second_vehicle(

@@ -78,8 +78,8 @@ function frame(width, height, label, top, step) {
   return { svg, box, y };
 }
 
-/** Stacked bars by month. `layers`: {name, values}; `labels`: YYYY-MM. */
-function bars(id, label, labels, layers) {
+/** Stacked bars by month. `layers`: {name, values}; `labels`: YYYY-MM; `held`: what the data hold of each month. */
+function bars(id, label, labels, layers, held) {
   const width = chartWidth(id);
   const totals = labels.map((_, n) => layers.reduce((sum, layer) => sum + layer.values[n], 0));
   const { top, step } = scale(Math.max(0, ...totals));
@@ -89,10 +89,14 @@ function bars(id, label, labels, layers) {
   labels.forEach((month, n) => {
     let below = 0;
     const x = box.left + n * wide + (wide - thin) / 2;
+    if (held[n] === MISSING) {
+      svg.append(shape("rect", { class: "missing", x: box.left + n * wide, width: wide, y: box.above, height: box.below - box.above }, shape("title", {}, `${month}: no data`)));
+    }
+    const part = held[n] === WHOLE ? "" : " part";
     for (const { name, values } of layers) {
       if (!values[n]) continue;
-      const bar = shape("rect", { class: `fill-${name}`, x, width: thin, y: y(below + values[n]), height: y(below) - y(below + values[n]) });
-      bar.append(shape("title", {}, `${month}, ${name}: ${format(values[n])}`));
+      const bar = shape("rect", { class: `fill-${name}${part}`, x, width: thin, y: y(below + values[n]), height: y(below) - y(below + values[n]) });
+      bar.append(shape("title", {}, `${month}${part && " (in part)"}, ${name}: ${format(values[n])}`));
       svg.append(bar);
       below += values[n];
     }
@@ -109,6 +113,7 @@ function bars(id, label, labels, layers) {
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTH_NAMES = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
 /** A line a year over the months. `years`: {year, values}, a value null where the month is not whole. */
 function yearLines(id, label, years) {
@@ -126,10 +131,12 @@ function yearLines(id, label, years) {
     const line = shape("path", { class: `year${kind}`, d: path });
     line.append(shape("title", {}, `${year}`));
     svg.append(line);
+    points.forEach((point, month) => { // a month alone makes no line
+      if (point && !points[month - 1] && !points[month + 1]) svg.append(shape("circle", { class: `alone${kind}`, cx: point[0], cy: point[1], r: 4 }, shape("title", {}, `${year}`)));
+    });
     const known = points.map((point, month) => (point ? month : -1)).filter((month) => month >= 0);
     if (known.length && kind) {
       const last = points[known[known.length - 1]];
-      if (known.length === 1) svg.append(shape("circle", { class: "fill-all", cx: last[0], cy: last[1], r: 4 }));
       svg.append(shape("text", { class: kind === " newest" ? "mark" : "", x: last[0] + 7, y: last[1] + (kind === " newest" ? -5 : 14) }, `${year}`));
     }
   });
