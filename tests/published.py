@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from stages.datasets.dataset import Dataset
 from stages.lake.partitions import Transformed
 from stages.lake.scope import month_code
+from stages.lake.sources import FIRST_SEEN
 from stages.transform_clean import clean
 
 EXTRACTED = datetime(2024, 9, 16, 10, tzinfo=UTC)
@@ -30,10 +32,16 @@ def cleaned(dataset: Dataset, *rows: dict[str, str | None]) -> Transformed:
     return clean(pa.table(columns | provenance), dataset, [])
 
 
+def in_curated(dataset: Dataset, *rows: dict[str, str | None]) -> Mapping[str, pd.DataFrame]:
+    """The same rows as the curated tables have them."""
+    frame = cleaned(dataset, *rows).tables[dataset.name]
+    return dataset.curate(frame.drop(columns=list(FIRST_SEEN.values())))  # as transform_curated reads them
+
+
 def curated(dataset: Dataset, *rows: dict[str, str | None]) -> list[dict[str, Any]]:
     """The same rows in the first curated table, with None for what is unknown."""
-    frame: pd.DataFrame = dataset.curate(cleaned(dataset, *rows).tables[dataset.name])[dataset.tables[0].name]
-    table = pa.Table.from_pandas(frame.drop(columns="month"), preserve_index=False)
+    first = in_curated(dataset, *rows)[dataset.tables[0].name]
+    table = pa.Table.from_pandas(first.drop(columns="month"), preserve_index=False)
     assert set(table.column_names) == set(dataset.tables[0].schema.names)
     found: list[dict[str, Any]] = table.to_pylist()
     return found

@@ -59,8 +59,8 @@ def params(
 ) -> dict[str, Any]:
     """The params of a run; what is not given is left to the DAG. Raises OpsError where it would refuse them.
 
-    >>> params(years="2023,2022", datasets="crashes")
-    {'years': [2022, 2023], 'datasets': ['crashes']}
+    >>> params(years="2023,2022")
+    {'years': [2022, 2023]}
     """
     chosen = parse_years(years)
     check_dates(start, end, chosen)

@@ -145,5 +145,5 @@ def address(lake: str, name: str) -> dict[str, str]:
 
 
 def _table(key: str) -> str:
-    """`clean/crashes` of a partition's key, `warehouse/collisions.duckdb` of the warehouse's."""
+    """`clean/TABLE` of a partition's key, `warehouse/collisions.duckdb` of the warehouse's."""
     return "/".join(key.split("/")[:2])

@@ -8,7 +8,9 @@ from datetime import date, datetime
 
 import duckdb
 
-COLLISIONS = "crashes"  # the dataset of fct_collisions
+from stages.datasets import registry
+
+COLLISIONS = next(dataset.name for dataset in registry() if dataset.tables[0].name == "collisions")  # of fct_collisions
 NOT_KNOWN = "not known"
 RUNS = 30
 LISTED = 12  # landed files

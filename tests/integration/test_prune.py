@@ -1,4 +1,4 @@
-"""scripts/land --prune: what it removes from landing changes nothing in the layers after raw."""
+"""scripts/land --prune: what it removes from landing changes no curated row and no fact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from stages.lake import keys
 from stages.lake.sources import Source
 from stages.landing.socrata.superfluous import superfluous
 
-LATER = ("raw/", "landing/", "_runs/", "warehouse/", "quarantine/")  # what tells of files and runs
+OTHERS = ("raw/", "landing/", "clean/", "_runs/", "warehouse/", "quarantine/")  # what tells of files, versions and runs
+REVISIONS = "select field, old, new from meta_revisions order by all"
 
 
 def run(lake: Lake, server: SocrataServer, day: int, *arguments: str) -> None:
@@ -45,7 +46,7 @@ def prune(folder: Path, *arguments: str) -> int:
     return main(["land", "--prune", "--embedded", *arguments], environment)
 
 
-def test_the_layers_after_raw_are_the_same_without_the_files(tmp_path: Path) -> None:
+def test_all_but_the_revisions_is_the_same_without_the_files(tmp_path: Path) -> None:
     folder = tmp_path / "lake"
     lake = Lake(lake=str(folder))
     table = Table(DATASET, [row for day in (4, 5) for row in rows(4, day * 100, CRASH_DATE=f"03/{day:02}/2024")])
@@ -58,17 +59,20 @@ def test_the_layers_after_raw_are_the_same_without_the_files(tmp_path: Path) -> 
         run(lake, server, 7, "--full-refresh")
         table.insert(rows(2, 800, CRASH_DATE="03/08/2024"))
         run(lake, server, 8)
-        before, warehouse = lake.listing(*LATER), lake.contents()
+        before, warehouse = lake.listing(*OTHERS), lake.contents()
         kept = ["crashes_2024-03-04_2024-03-09", "crashes_all"]
         everything = ["crashes_2024-03-04_2024-03-07", *kept, "crashes_all", "crashes_changed"]
         assert landed(lake) == everything
+        revised = lake.ask(REVISIONS)
+        assert {("persons_injured", "0", "7"), ("crash_date", "2024-03-04", "2024-01-30")} <= set(revised)
         assert prune(folder) == 0
         assert landed(lake) == everything
         assert prune(folder, "--yes") == 0
         assert landed(lake) == kept
         run(lake, server, 8)
-    assert lake.listing(*LATER) == before
+    assert lake.listing(*OTHERS) == before
     assert lake.contents() == warehouse
+    assert set(lake.ask(REVISIONS)) < set(revised)
 
 
 def fetched(what: str, moment: int, covers: tuple[str, str] | None = None) -> Source:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from published import cleaned
+from published import in_curated
 
 from stages.datasets import registry
 from stages.datasets.persons import DATASET as PERSONS
@@ -35,8 +35,8 @@ def built(tmp_path: Path) -> Iterator[Build]:
             collisions: list[Row], vehicles: list[Row] | None = None, persons: list[Row] | None = None
         ) -> duckdb.DuckDBPyConnection:
             frames = {
-                "vehicles": VEHICLES.curate(cleaned(VEHICLES, *(vehicles or [])).tables["vehicles"])["vehicles"],
-                "persons": PERSONS.curate(cleaned(PERSONS, *(persons or [])).tables["persons"])["persons"],
+                "vehicles": in_curated(VEHICLES, *(vehicles or []))["vehicles"],
+                "persons": in_curated(PERSONS, *(persons or []))["persons"],
                 "collisions": pd.DataFrame(collisions),
             }
             versions: dict[str, Versions] = {}

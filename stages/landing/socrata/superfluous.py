@@ -11,7 +11,7 @@ from stages.landing.socrata.plan import Extraction, contains, read_name
 def superfluous(
     dataset: str, sources: Iterable[Source], rejected: Mapping[str, int], followed: str
 ) -> dict[str, tuple[Source, Source]]:
-    """Key → the fetched file, and a later one that makes it superfluous; the layers after raw are the same without it.
+    """Key → the fetched file, and a later one that makes it superfluous; the curated layer is the same without it.
 
     `rejected` counts the rows of each file that transform_clean has rejected. `followed` is the key of the last file
     with which a run followed the source: the next run starts from it, so it stays. A file that has rows which could not

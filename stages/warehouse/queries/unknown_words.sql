@@ -1,4 +1,4 @@
--- Published words that the vocabularies lack, of crashes, vehicles and persons; add them in stages/datasets/: vehicle_types.py, vocabulary.py (factors), vehicles/makes.py, vehicles/menus.py, persons/menus.py.
+-- Published words that the vocabularies lack, of all datasets; add them in stages/datasets/: vehicle_types.py, vocabulary.py (factors), vehicles/makes.py, vehicles/menus.py, persons/menus.py.
 with unmapped as (
     select 'vehicle_type' as dimension, vehicle_type_key as key, 'vehicle type' as vocabulary, raw_spelling
     from dim_vehicle_type where vehicle_type = 'Unmapped'
