@@ -42,9 +42,7 @@ def prune(settings: OpsSettings, cluster: Cluster | None, console: Console, *, r
         console.print("and what they alone told of earlier versions out of meta_revisions")
     else:
         console.print(f"{len(found)} files, {size}; nothing is removed without --yes")
-        console.print(
-            "no number changes without them, but meta_revisions loses what they alone tell"
-        )
+        console.print("no number changes without them, but meta_revisions loses what they alone tell")
 
 
 def superfluous_of(store: ObjectStore, dataset: str) -> dict[str, tuple[Source, Source]]:

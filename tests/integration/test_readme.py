@@ -28,6 +28,7 @@ RUNS = {
     "scripts/query worst_corners": AS_PRINTED,
     "scripts/query seat_belts year=2025": AS_PRINTED,
     "scripts/query rejected": AS_PRINTED,
+    "scripts/query revisions": AS_PRINTED,
     'scripts/query before_after corner="FLATBUSH AVENUE" with="AVENUE U" date=2025-03-20': AS_PRINTED,
     'scripts/query "select borough, count(*) from collisions where involves_truck group by all"': AS_PRINTED,
     "scripts/demo --ui": "tests/integration/test_demo.py",
