@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from collisions_ops.sample import main as generate
 from lake import REPOSITORY, Lake
 from s3_server import S3Server, find_server
+
+# A shell that starts the tests in the background has SIGINT ignored, and so would all that they start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EXTRACTS = Path(os.environ.get("TEST_DATA") or REPOSITORY.parent / "shared/data/nyc")
 
