@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 from stages import datasets, logs
 from stages.errors import ConfigError, StageError, TransientError
 from stages.lake.chunks import Chunk, parse
-from stages.lake.scope import Scope
+from stages.lake.scope import Scope, run_id_by_hand
 
 if TYPE_CHECKING:
     from stages.datasets.dataset import Dataset
@@ -159,8 +159,7 @@ def run(
     given = parser(names).parse_args(arguments)
     wanted = chosen_datasets(given, names)
     scope, also = chosen_dates(given)
-    named = "-".join(map(str, given.years)) or f"{given.start or 'first'}_{given.end or 'last'}"
-    run_id = given.run_id or f"by-hand_{named}"
+    run_id = given.run_id or run_id_by_hand(given.start, given.end, given.years)
 
     from stages.lake.job import Run
     from stages.lake.lineage import Lineage

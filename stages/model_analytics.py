@@ -8,7 +8,6 @@ same as if it were built whole.
 from __future__ import annotations
 
 import io
-import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,12 +25,11 @@ from stages.lake import keys
 from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
 from stages.lake.limits import check_spread
-from stages.lake.manifests import merged
+from stages.lake.manifests import merged, read_listed
 from stages.lake.parquet import to_parquet
 from stages.lake.retention import forget_runs
 from stages.lake.store import ObjectInfo, ObjectStore
 from stages.logs import log
-from stages.parallel import parallel
 from stages.warehouse.build import Failure
 from stages.warehouse.layer import CuratedLayer, etags, list_curated
 from stages.warehouse.making import STAGE, Making
@@ -178,18 +176,8 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
 
 
 def read_manifests(store: ObjectStore) -> list[dict[str, Any]]:
-    """Every stage's manifest of every run, chunks taken together; without those that another run, which begins a stage
-    again, takes back meanwhile.
-    """
-
-    def content(key: str) -> bytes | None:
-        try:
-            return store.read(key)
-        except ObjectMissing:
-            return None
-
-    found = [info.key for info in store.list(keys.RUNS) if keys.is_manifest(info.key)]
-    return merged(json.loads(read) for read in parallel(content, found) if read is not None)
+    """Every stage's manifest of every run, chunks taken together."""
+    return merged(read_listed(store, (info for info in store.list(keys.RUNS) if keys.is_manifest(info.key))))
 
 
 @contextmanager

@@ -95,7 +95,7 @@ def clean(raw: pa.Table, dataset: Dataset, covering: list[Source]) -> Transforme
     tally = Tally()
     published = raw.to_pandas(types_mapper=pd.ArrowDtype)
     files = sources(published)
-    columns = [column for column in dataset.columns if not column.raw_only]
+    columns = dataset.kept_columns
     texts = [column.name for column in columns]
     rows, nulls = without_null_words(published, columns)
     first = judged(rows, dataset.row_rules)

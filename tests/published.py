@@ -20,7 +20,7 @@ EXTRACTED = datetime(2024, 9, 16, 10, tzinfo=UTC)
 
 def cleaned(dataset: Dataset, *rows: dict[str, str | None]) -> Transformed:
     """Rows of text by our column names, as transform_clean leaves them; they are of March 2024."""
-    names = [column.name for column in dataset.columns if not column.raw_only]
+    names = [column.name for column in dataset.kept_columns]
     columns = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
     count = len(rows)
     provenance = {

@@ -15,13 +15,19 @@ LAKE = "COLLISIONS_LAKE"
 
 
 def no_cluster(settings: Settings) -> OpsError:
-    """The error where there is no cluster; who uses the embedded runtime is told where its logs and runs are."""
+    """The error where there is no cluster; it also says where the embedded runtime's logs and runs are."""
     home = settings.airflow_home
     runs = paste("scripts/airflow", "dags", "list-runs", DAG, **settings.chosen_folders)
     return OpsError(
         "there is no cluster; scripts/up makes it.\n"
         f"  Logs of the embedded runtime (scripts/demo): {home}/demo.log, {home}/logs/; its runs: {runs}"
     )
+
+
+def lake_environment(settings: Settings, cluster: Cluster | None) -> dict[str, str]:
+    """The environment with the settings of the embedded lake, or of `cluster`'s."""
+    lake = cluster.lake_environment() if cluster else {LAKE: settings.embedded_lake}
+    return {**settings.environ, **lake}
 
 
 @dataclass(frozen=True)

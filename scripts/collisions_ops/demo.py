@@ -230,20 +230,21 @@ def demo(
     environ = embedded.environment(settings, str(lake), ui=ui)
     port = embedded.port(settings)
     address = f"http://127.0.0.1:{port}"
+    params = json.dumps(conf) if conf else ""
     embedded.make_folders(settings)
     began = float(settings.environ.get("DEMO_BEGAN") or time.time())
     with ExitStack() as meanwhile:
         with locks.alone(settings.state):
             if ui:  # from now on, although it follows the run
-                meanwhile.enter_context(locks.for_ui(settings, conf, landed.values(), address))
+                meanwhile.enter_context(locks.for_ui(settings, params, landed.values(), address))
             else:
-                meanwhile.enter_context(locks.for_run(settings, conf, landed.values()))
+                meanwhile.enter_context(locks.for_run(settings, params, landed.values()))
             if ui and port_open(port):
                 other = paste("scripts/demo", "--ui", **settings.chosen_folders, UI_PORT="8081")
                 raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: {other}")
             if source:
                 environ |= meanwhile.enter_context(source_server.serving(settings))
-                console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in the stead of the city's API")
+                console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in place of the city's API")
             again = ui_command(settings, files, conf, source=source, city=city if not (files or source) else "")
             this = Demo(settings, console, environ, lake, began, again)
             settings.last_lake.write_text(str(lake))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from collisions_ops.cluster import Cluster
+from collisions_ops.cluster import Cluster, lake_environment
 from collisions_ops.errors import OpsError
 from collisions_ops.params import check_datasets, check_dates
 from collisions_ops.settings import Settings as OpsSettings
 from stages import datasets, logs
 from stages.errors import StageError
 from stages.lake.job import Run
-from stages.lake.scope import Scope
+from stages.lake.scope import Scope, run_id_by_hand
 from stages.lake.store import open_store
 from stages.landing.socrata.fetch import fetch as fetch_dataset
 from stages.settings import Settings
@@ -40,12 +40,12 @@ def fetch(
             "say which dates: --start YYYY-MM-DD [--end YYYY-MM-DD], --years YYYY,YYYY, or --all for the whole table"
         )
     scope, also = Scope.of_years(years) if years else (Scope(start, end), frozenset[str]())
-    lake = cluster.lake_environment() if cluster else {"COLLISIONS_LAKE": settings.embedded_lake}
+    environ = lake_environment(settings, cluster)
     logs.set_up()
     try:
-        stated = Settings.from_environment({**settings.environ, **lake, "COLLISIONS_SOURCE": "socrata"})
-        named = "-".join(map(str, years)) or f"{start or 'first'}_{end or 'last'}"
-        run = Run(open_store(stated), stated, scope, f"by-hand_{named}", full_refresh=whole, also=also)
+        stated = Settings.from_environment(environ | {"COLLISIONS_SOURCE": "socrata"})
+        run_id = run_id_by_hand(start, end, years)
+        run = Run(open_store(stated), stated, scope, run_id, full_refresh=whole, also=also)
         for dataset in datasets.registry():
             if not names or dataset.name in names:
                 fetch_dataset(run, dataset, dry_run=dry_run)

@@ -6,11 +6,10 @@ The kernel drops a lock with the process that holds it, however that ends; the f
 from __future__ import annotations
 
 import fcntl
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import DAG, Settings
@@ -30,11 +29,11 @@ def alone(state: Path) -> Iterator[None]:
         yield
 
 
-def for_run(settings: Settings, conf: Mapping[str, Any] | str = "", datasets_of_files: Iterable[str] = ()) -> IO[str]:
+def for_run(settings: Settings, conf: str = "", datasets_of_files: Iterable[str] = ()) -> IO[str]:
     """The lock of a run without a scheduler, held until the file is closed; many runs can hold it at once.
 
     Raises OpsError while a UI's scheduler, which would take the run's tasks, holds it; `conf` and `datasets_of_files`
-    are for the advice: the run's configuration and the datasets whose files it was to land.
+    are for the advice: the run's configuration as JSON and the datasets whose files it was to land.
     """
     lock = (settings.airflow_home / "ui.lock").open("a")
     if not _locked(lock, fcntl.LOCK_SH):
@@ -44,9 +43,7 @@ def for_run(settings: Settings, conf: Mapping[str, Any] | str = "", datasets_of_
     return lock
 
 
-def for_ui(
-    settings: Settings, conf: Mapping[str, Any] | str = "", datasets_of_files: Iterable[str] = (), address: str = ""
-) -> IO[str]:
+def for_ui(settings: Settings, conf: str = "", datasets_of_files: Iterable[str] = (), address: str = "") -> IO[str]:
     """The lock of the UI at `address` and its scheduler, held until the file is closed; raises OpsError while a run or
     another UI holds it.
     """
@@ -55,8 +52,8 @@ def for_ui(
     if not _locked(lock, fcntl.LOCK_EX):
         lock.close()
         raise OpsError(
-            f"a run by scripts/airflow dags test is going on in {settings.state}, and the UI's scheduler would take its"
-            " tasks: wait for its end"
+            f"a run by scripts/airflow dags test is going on in {settings.state}, and the UI's scheduler would take"
+            " its tasks: wait for its end"
         )
     lock.truncate(0)
     lock.write(address)
@@ -83,11 +80,10 @@ def _locked(file: IO[str], kind: int) -> bool:
     return True
 
 
-def _served(settings: Settings, conf: Mapping[str, Any] | str, datasets_of_files: Iterable[str]) -> str:
+def _served(settings: Settings, conf: str, datasets_of_files: Iterable[str]) -> str:
     """Why a run is refused while the UI's scheduler runs, and what to do."""
     lake = settings.lake_of_last_demo
-    text = conf if isinstance(conf, str) else json.dumps(conf) if conf else ""
-    words = ("scripts/airflow", "dags", "trigger", DAG, *(("--conf", text) if text else ()))
+    words = ("scripts/airflow", "dags", "trigger", DAG, *(("--conf", conf) if conf else ()))
     trigger = paste(*words, **settings.chosen_folders)
     folders = " or ".join(f"{lake}/landing/{dataset}/" for dataset in sorted(set(datasets_of_files)))
     first = f"\n    first copy the files to {folders}" if folders else ""

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from collisions_ops.cluster import Cluster
+from collisions_ops.cluster import Cluster, lake_environment
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.run_records import Readings, RunRecord, read, span
@@ -56,7 +56,7 @@ def metrics(found: Readings) -> Iterator[Metric]:
     yield _gauge("stage_failed_timestamp_seconds", "When a stage last failed, in any run; 0: never.", failures, "stage")
     yield _gauge(
         "unfinished_run_started_timestamp_seconds",
-        "When the newest run began, if it has not ended: it is at work, or was killed; 0: it has ended.",
+        "When the newest run began, if it is still running or was killed; 0: it has ended.",
         found.unfinished.timestamp() if found.unfinished else 0,
     )
     if found.last and found.last.ended:
@@ -157,5 +157,4 @@ def listen(settings: OpsSettings, cluster: Cluster | None, console: Console, por
 
 def open_lake(settings: OpsSettings, cluster: Cluster | None) -> ObjectStore:
     """The embedded lake, or `cluster`'s."""
-    lake = cluster.lake_environment() if cluster else {"COLLISIONS_LAKE": settings.embedded_lake}
-    return open_store(Settings.from_environment({**settings.environ, **lake}))
+    return open_store(Settings.from_environment(lake_environment(settings, cluster)))

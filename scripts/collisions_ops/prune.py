@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collisions_ops.cluster import Cluster
+from collisions_ops.cluster import Cluster, lake_environment
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import Settings as OpsSettings
@@ -24,9 +24,9 @@ def prune(settings: OpsSettings, cluster: Cluster | None, console: Console, *, r
 
     Raises OpsError where the lake cannot be read.
     """
-    lake = cluster.lake_environment() if cluster else {"COLLISIONS_LAKE": settings.embedded_lake}
+    environ = lake_environment(settings, cluster)
     try:
-        store = open_store(Settings.from_environment({**settings.environ, **lake}))
+        store = open_store(Settings.from_environment(environ))
         found = [pair for name in datasets.names() for pair in superfluous_of(store, name).values()]
         for source, covering in found:
             if remove:
@@ -38,11 +38,11 @@ def prune(settings: OpsSettings, cluster: Cluster | None, console: Console, *, r
     if not found:
         console.print("no fetched file is superfluous")
     elif remove:
-        console.print(f"removed {len(found)} files, {size}; the next run takes their rows out of the raw layer")
-        console.print("and what they alone told of earlier versions out of meta_revisions")
+        console.print(f"removed {len(found)} files, {size}; the next run removes their rows from the raw layer,")
+        console.print("and from meta_revisions the revisions that only they show")
     else:
         console.print(f"{len(found)} files, {size}; nothing is removed without --yes")
-        console.print("no number changes without them, but meta_revisions loses what they alone tell")
+        console.print("no number would change, but meta_revisions would lose the revisions that only they show")
 
 
 def superfluous_of(store: ObjectStore, dataset: str) -> dict[str, tuple[Source, Source]]:

@@ -6,7 +6,7 @@ import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from collisions_ops.cluster import Cluster
+from collisions_ops.cluster import Cluster, lake_environment
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import Settings
@@ -18,12 +18,12 @@ from stages.settings import Settings as StageSettings
 
 def embedded(settings: Settings) -> str:
     """The address of the page in the lake that COLLISIONS_LAKE names; without it, in that of the last demo."""
-    return _address(settings, {**settings.environ, "COLLISIONS_LAKE": settings.embedded_lake})
+    return _address(settings, lake_environment(settings, None))
 
 
 def on_cluster(cluster: Cluster) -> str:
     """The address of a copy of the page in the cluster's lake."""
-    return _address(cluster.settings, {**cluster.settings.environ, **cluster.lake_environment()})
+    return _address(cluster.settings, lake_environment(cluster.settings, cluster))
 
 
 def show(console: Console, address: str, *, opened: bool, browser: Callable[[str], bool] = webbrowser.open) -> None:

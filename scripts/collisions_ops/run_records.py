@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from collisions_ops.settings import STAGES
-from stages.errors import ObjectMissing
 from stages.lake import keys
-from stages.lake.manifests import Manifest
+from stages.lake.manifests import Manifest, read_listed
 from stages.lake.store import ObjectInfo, ObjectStore
-from stages.parallel import parallel
 
 PUBLISHER = STAGES[-1]
 
@@ -94,12 +91,12 @@ def read(store: ObjectStore) -> Readings:
         for stage, at in record.failures.items():
             failures[stage] = max(at, failures.get(stage, at))
     last = next((record for record in records if record.ended), None)
-    at_work = [] if not records or records[0] is last else read_manifests(store, records[0].manifests)
+    at_work = [] if not records or records[0] is last else read_listed(store, records[0].manifests)
     return Readings(
         published=published,
         rows=published_rows(store, published, records) if published else {},
         last=last,
-        manifests=read_manifests(store, last.manifests) if last else [],
+        manifests=read_listed(store, last.manifests) if last else [],
         failures=failures,
         unfinished=min((span(manifest)[0] for manifest in at_work), default=None),
     )
@@ -113,7 +110,7 @@ def published_rows(store: ObjectStore, published: ObjectInfo, records: Iterable[
         reverse=True,
     )
     for record in publishers:
-        found = read_manifests(store, record.published)
+        found = read_listed(store, record.published)
         if any(manifest["outputs"] for manifest in found):  # a run without any curated rows publishes nothing
             return {
                 manifest["dataset"]: manifest["rows_out"]
@@ -121,19 +118,6 @@ def published_rows(store: ObjectStore, published: ObjectInfo, records: Iterable[
                 if any(output["etag"] == published.etag for output in manifest["outputs"])
             }
     return {}
-
-
-def read_manifests(store: ObjectStore, infos: Iterable[ObjectInfo]) -> list[Manifest]:
-    """The manifests, without those that a stage which begins again takes back meanwhile."""
-
-    def content(info: ObjectInfo) -> Manifest | None:
-        try:
-            found: Manifest = json.loads(store.read(info.key))
-        except ObjectMissing:
-            return None
-        return found
-
-    return [manifest for manifest in parallel(content, infos) if manifest is not None]
 
 
 def span(manifest: Manifest) -> tuple[datetime, datetime]:

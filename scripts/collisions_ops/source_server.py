@@ -1,4 +1,4 @@
-"""A local server in the stead of the city's API, for scripts/demo --source: tests/socrata, as a process of its own."""
+"""A local server in place of the city's API, for scripts/demo --source: tests/socrata, as a process of its own."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from stages.errors import ObjectMissing
 from stages.lake import keys
-from stages.lake.store import ObjectStore
+from stages.lake.store import ObjectInfo, ObjectStore
+from stages.parallel import parallel
 
 Manifest = dict[str, Any]
 
@@ -20,8 +21,18 @@ JOINED = ("inputs", "outputs", "unjudged")
 
 def read_manifest(store: ObjectStore, run_id: str, stage: str, dataset: str, span: str = "") -> Manifest | None:
     """A manifest, or None where that stage has not finished."""
+    return _read(store, keys.manifest(run_id, stage, dataset, span))
+
+
+def read_listed(store: ObjectStore, listed: Iterable[ObjectInfo]) -> list[Manifest]:
+    """The manifests of a listing, without those that a stage which has begun again has deleted meanwhile."""
+    found = parallel(lambda info: _read(store, info.key), listed)
+    return [manifest for manifest in found if manifest is not None]
+
+
+def _read(store: ObjectStore, key: str) -> Manifest | None:
     try:
-        found: Manifest = json.loads(store.read(keys.manifest(run_id, stage, dataset, span)))
+        found: Manifest = json.loads(store.read(key))
     except ObjectMissing:
         return None
     return found

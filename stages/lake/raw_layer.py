@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
-from stages.errors import ObjectMissing
 from stages.lake import keys
 from stages.lake.job import STAGES, Job
+from stages.lake.manifests import Manifest, read_manifest
 from stages.lake.sources import Source, carries
 
 
@@ -83,14 +81,8 @@ class RawLayer:
         """Clear the marks of months whose rows a finished run has carried to the warehouse."""
 
         @cache
-        def manifest(run_id: str) -> dict[str, Any] | None:
-            try:
-                found: dict[str, Any] = json.loads(
-                    self.job.store.read(keys.manifest(run_id, STAGES[-1], self.job.dataset))
-                )
-            except ObjectMissing:
-                return None
-            return found
+        def manifest(run_id: str) -> Manifest | None:
+            return read_manifest(self.job.store, run_id, STAGES[-1], self.job.dataset)
 
         for source in sources:
             source.pending = {

@@ -41,6 +41,12 @@ class Scope:
         return f"[{self.start or '…'}, {self.end or '…'})"
 
 
+def run_id_by_hand(start: date | None, end: date | None, years: Iterable[int] = ()) -> str:
+    """The id of a run that was not given one, by its years or dates."""
+    dates = "-".join(map(str, years)) or f"{start or 'first'}_{end or 'last'}"
+    return f"by-hand_{dates}"
+
+
 def month_code(month: str) -> int:
     """`YYYY-MM` → months since year 0, for arithmetic on whole columns."""
     return int(month[:4]) * 12 + int(month[5:]) - 1

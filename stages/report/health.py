@@ -108,8 +108,8 @@ def health(warehouse: duckdb.DuckDBPyConnection, run_id: str, now: datetime, sta
         rejected(warehouse),
         unknown(warehouse, count),
         run_times(warehouse),
+        revisions(warehouse),
     ]
-    tables += [revisions(warehouse)] if has(warehouse, "meta_revisions") else []
     return Health(
         verdict(count, days, failed, found, stale_days),
         source_age(found, stale_days),
@@ -388,16 +388,9 @@ def run_times(warehouse: duckdb.DuckDBPyConnection) -> Table:
     )
 
 
-def has(warehouse: duckdb.DuckDBPyConnection, table: str) -> bool:
-    """Whether the warehouse has a table or view of this name."""
-    return warehouse.execute(
-        "select count(*) > 0 from duckdb_columns() where table_name = ? and database_name = 'warehouse'", [table]
-    ).fetchone() == (True,)
-
-
 def revisions(warehouse: duckdb.DuckDBPyConnection) -> Table:
-    """What later extracts changed, as meta_revisions records it."""
-    found = warehouse.execute("from meta_revisions limit 30")
+    """What later extracts changed, the newest first."""
+    found = warehouse.execute("from meta_revisions order by first_seen desc, dataset, key, field limit 30")
     heads = [column[0].replace("_", " ") for column in found.description or ()]
     rows = [[str(value) if value is not None else "" for value in row] for row in found.fetchall()]
     return Table("Revisions", "What later extracts changed in records that were already known.", heads, rows)

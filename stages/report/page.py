@@ -18,6 +18,7 @@ from stages.report import places
 from stages.report.collisions import BOROUGH_NAMES, EAST, METRES, NORTH, SOUTH, WEST, read
 from stages.report.cube import Cube, fill
 from stages.report.health import Health, health, in_words
+from stages.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("data.js", "draw.js", "map.js", "main.js")
@@ -27,7 +28,12 @@ COARSER = (30, 45, 60, 90, 120)  # metres of a cell: the first that fits
 
 
 def make(
-    warehouse: Path, scratch: Path, run_id: str = "", now: datetime | None = None, *, stale_days: int = 14
+    warehouse: Path,
+    scratch: Path,
+    run_id: str = "",
+    now: datetime | None = None,
+    *,
+    stale_days: int = Settings.stale_days,
 ) -> bytes:
     """The page of a warehouse file, as HTML in UTF-8, of at most MOST_BYTES; spills into `scratch`.
 

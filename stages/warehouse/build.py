@@ -79,7 +79,7 @@ def read_curated(warehouse: duckdb.DuckDBPyConnection, dataset: Versions) -> Non
     """Make what models read: `curated_<table>` with every version, `superseded_<first table>` with the key and date of
     those that a newer version replaces, and `newest_<table>` without these; and what a later build by steps needs,
     `records_<first table>` with the key and month (YYYYMM) of every version, and `told_<first table>` with those of the
-    records of which the history tells.
+    records in the history.
 
     A record that has moved to another month is in the curated partitions of both: the latest extraction counts, then
     the greatest source name, then the last line.
