@@ -45,6 +45,32 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
     return answer
 
 
+def like_a_stage(name: str, image: str, command: list[str], labels: dict[str, str]) -> dict[str, Any]:
+    """The manifest of a pod as closed as a stage's, in the same namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "collisions", "labels": labels},
+        "spec": {
+            "serviceAccountName": "stage",
+            "restartPolicy": "Never",
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {
+                    "name": "base",
+                    "image": image,
+                    "command": command,
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                }
+            ],
+        },
+    }
+
+
 class Cluster:
     """The running cluster: its kubectl, its Airflow, its lake."""
 
@@ -106,7 +132,7 @@ class Cluster:
 
     # --- runs ---
 
-    def start(self, **conf: str) -> str:
+    def start(self, **conf: Any) -> str:
         """Trigger a manual run; returns its id."""
         return self.airflow.trigger(conf)
 
@@ -159,6 +185,25 @@ class Cluster:
         return "\n".join(lines)
 
     # --- pods ---
+
+    @property
+    def stage_image(self) -> str:
+        """The image that the stages run in."""
+        variable = "import os; print(os.environ['COLLISIONS_STAGE_IMAGE'])"
+        scheduler = ("-n", "airflow", "exec", "airflow-scheduler-0", "-c", "scheduler")
+        return self.kubectl(*scheduler, "--", "python", "-c", variable).strip()
+
+    def probe(self, script: str, labels: dict[str, str]) -> dict[str, str]:
+        """Run a Python script in a pod like a stage's, with these labels; its lines as name → answer."""
+        try:
+            manifest = like_a_stage("probe", self.stage_image, ["python", "-c", script], labels)
+            self.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
+            phase = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=90s")
+            self.kubectl("-n", "collisions", "wait", "pod/probe", *phase)
+            said = self.kubectl("-n", "collisions", "logs", "probe")
+        finally:
+            self.kubectl("-n", "collisions", "delete", "pod", "probe", "--ignore-not-found")
+        return dict(line.split(" ", 1) for line in said.splitlines())
 
     def pods(self) -> list[dict[str, Any]]:
         """Every stage pod that exists, as Kubernetes reports it, including the failed ones that are kept."""

@@ -281,10 +281,7 @@ def test_wrong_credentials(cluster: Cluster, wrong_credentials: Callable[[], Non
 @pytest.mark.extended
 def test_image_missing(cluster: Cluster) -> None:
     """The node has lost the stages' image and cannot pull it: the error says so; loaded again, a retry succeeds."""
-    pod = json.loads(cluster.kubectl("-n", "airflow", "get", "pod", "airflow-scheduler-0", "-o", "json"))
-    airflow_image = pod["spec"]["containers"][0]["image"]
-    inspect = cluster.run("docker", "inspect", airflow_image, "--format", "{{json .Config.Env}}")
-    image = next(word.split("=", 1)[1] for word in json.loads(inspect) if word.startswith("COLLISIONS_STAGE_IMAGE="))
+    image = cluster.stage_image
     cluster.ctr("images", "rm", f"docker.io/library/{image}")
     try:
         run_id = cluster.start()

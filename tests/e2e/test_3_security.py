@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cluster import Cluster
+from cluster import Cluster, like_a_stage
 from lake import crashes_csv, rows
 from minio import Minio
 
@@ -47,16 +47,6 @@ print("uid", os.getuid())
 
 
 @pytest.fixture(scope="module")
-def stage_image(cluster: Cluster) -> str:
-    """The image that the stages run in."""
-    job = json.loads(cluster.kubectl("-n", "airflow", "get", "pod", "airflow-scheduler-0", "-o", "json"))
-    environment = cluster.run(
-        "docker", "inspect", job["spec"]["containers"][0]["image"], "--format", "{{json .Config.Env}}"
-    )
-    return next(e.split("=", 1)[1] for e in json.loads(environment) if e.startswith("COLLISIONS_STAGE_IMAGE="))
-
-
-@pytest.fixture(scope="module")
 def real(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
     """A run of the pipeline on a few rows: its id, and one of its pods as Kubernetes has it."""
     file = tmp_path_factory.mktemp("landing") / "crashes_few.csv"
@@ -70,47 +60,9 @@ def real(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[st
     return run_id, new[0]
 
 
-def probe(image: str, **metadata: dict[str, str]) -> dict[str, Any]:
-    """A pod like a stage's, with a script of ours."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "probe", "namespace": "collisions", **metadata},
-        "spec": {
-            "serviceAccountName": "stage",
-            "restartPolicy": "Never",
-            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [
-                {
-                    "name": "base",
-                    "image": image,
-                    "command": ["python", "-c", PROBE],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "readOnlyRootFilesystem": True,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                }
-            ],
-        },
-    }
-
-
-def answers(cluster: Cluster, manifest: dict[str, Any]) -> dict[str, str]:
-    """Run a probe pod; its lines as name → answer."""
-    try:
-        cluster.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
-        phase = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=90s")
-        cluster.kubectl("-n", "collisions", "wait", "pod/probe", *phase)
-        said = cluster.kubectl("-n", "collisions", "logs", "probe")
-    finally:
-        cluster.kubectl("-n", "collisions", "delete", "pod", "probe", "--ignore-not-found")
-    return dict(line.split(" ", 1) for line in said.splitlines())
-
-
-def test_a_stage_pod_reaches_minio_and_nothing_else(cluster: Cluster, stage_image: str) -> None:
+def test_a_stage_pod_reaches_minio_and_nothing_else(cluster: Cluster) -> None:
     """No token, no Kubernetes API, none of the other namespace's services, no root, nothing to write to."""
-    said = answers(cluster, probe(stage_image, labels={"app": "probe", "lake-access": "true"}))
+    said = cluster.probe(PROBE, {"app": "probe", "lake-access": "true"})
     assert said["minio"] == "reached"
     assert said["token"] == "False"
     for closed in ("postgres", "airflow", "console"):
@@ -121,9 +73,9 @@ def test_a_stage_pod_reaches_minio_and_nothing_else(cluster: Cluster, stage_imag
     assert said["uid"] != "0"
 
 
-def test_a_pod_without_the_label_reaches_not_even_minio(cluster: Cluster, stage_image: str) -> None:
+def test_a_pod_without_the_label_reaches_not_even_minio(cluster: Cluster) -> None:
     """Default deny holds, so the policies are in force here."""
-    said = answers(cluster, probe(stage_image, labels={"app": "probe"}))
+    said = cluster.probe(PROBE, {"app": "probe"})
     assert "reached" not in (said["minio"], said["postgres"])
     assert said["kubernetes"] != "200"
 
@@ -152,7 +104,7 @@ def test_the_pipelines_own_pods_are_as_closed(real: tuple[str, dict[str, Any]]) 
 @pytest.mark.parametrize("namespace", ["collisions", "airflow"])
 def test_privileged_pods_are_refused(cluster: Cluster, namespace: str) -> None:
     """Pod Security "restricted" is enforced."""
-    manifest = probe("busybox")
+    manifest = like_a_stage("probe", "busybox", [], {})
     manifest["metadata"]["namespace"] = namespace
     manifest["spec"].pop("serviceAccountName")
     manifest["spec"]["containers"][0]["securityContext"] = {"privileged": True}

@@ -43,7 +43,8 @@ class Fault:
 
 @dataclass
 class SocrataServer:
-    """Serves tables on a free port of 127.0.0.1. `requests` lists what was asked: kind and address or query.
+    """Serves tables on a free port of 127.0.0.1. `requests` lists what was asked: kind and address or query; `tell` is
+    given the same at once.
 
     With a `token` every request must carry it. `skew`: how far its clock is ahead.
     """
@@ -55,6 +56,7 @@ class SocrataServer:
     skew: timedelta = timedelta()
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    tell: Callable[[str, str], None] = lambda kind, request: None
 
     def __enter__(self) -> SocrataServer:
         handler = type("Handler", (_Handler,), {"api": self})
@@ -156,6 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _allowed(self, kind: str, id_: str, shown: str) -> Table | None:
         self.api.requests.append((kind, shown))
+        self.api.tell(kind, shown)
         token = self.headers.get("X-App-Token", "")
         if self.api.token and token != self.api.token:
             self._refuse(403, "Invalid app_token specified")
