@@ -79,7 +79,8 @@ class Cluster:
 
     def __init__(self) -> None:
         self.settings = Settings.from_environment(os.environ)
-        self.airflow = Airflow.on(OpsCluster(self.settings, Shell(os.environ)))
+        self.commands = OpsCluster(self.settings, Shell(os.environ))  # as scripts/ see it
+        self.airflow = Airflow.on(self.commands)
 
     def kubectl(self, *arguments: str, **options: Any) -> str:
         """The output of kubectl."""

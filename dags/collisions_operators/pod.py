@@ -36,6 +36,7 @@ GRACE_SECONDS = 2
 # A container's log ends up to a second before its status says so. A status that lags longer: a broken log stream.
 STATUS_LAG_SECONDS = 5
 WATCH_SECONDS = 60  # a watch that has broken unnoticed costs little more
+QUOTA_SECONDS = 600  # another run's chunks may fill the namespace's quota; beyond that it is too small
 API_AWAY_SECONDS = 120  # the Kubernetes API may be restarting; the stage runs on meanwhile
 
 
@@ -121,11 +122,42 @@ def container_ends(pod: k8s.V1Pod) -> list[k8s.V1ContainerStateTerminated]:
     return [state.terminated for state in states if state and state.terminated]
 
 
+def is_over_quota(error: BaseException) -> bool:
+    """Whether the namespace's quota has no room for a pod at the moment."""
+    return isinstance(error, ApiException) and error.status == 403 and "exceeded quota" in (error.body or "")
+
+
 class StagePodManager(PodManager):
     """The provider's, with log lines at the stage's own level and without the fixed sleeps at a pod's end.
 
     What it overrides is not the provider's public interface: tests/dags/test_pod_operator.py pins the names.
     """
+
+    def run_pod_async(self, pod: k8s.V1Pod, **kwargs: Any) -> k8s.V1Pod:
+        """Create the pod, once the quota has room: a pod whose stage has ended, and whose task is over, counts until it
+        is gone. The provider would fail, and log the whole pod with the answer's HTTP headers.
+        """
+        body = self._client.api_client.sanitize_for_serialization(pod)
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(is_over_quota),
+            stop=tenacity.stop_after_delay(QUOTA_SECONDS),
+            wait=tenacity.wait_fixed(1),
+            before_sleep=self._say_it_waits,
+            reraise=True,
+        )
+        try:
+            return attempts(self._client.create_namespaced_pod, body=body, namespace=pod.metadata.namespace, **kwargs)
+        except ApiException as error:
+            if not is_over_quota(error):
+                raise
+            message = json.loads(error.body)["message"]
+            raise AirflowException(
+                f"no room for the pod within {QUOTA_SECONDS} s (k8s/limits.yaml): {message}"
+            ) from None
+
+    def _say_it_waits(self, state: tenacity.RetryCallState) -> None:
+        if state.attempt_number == 1:
+            self.log.info("The namespace's quota has no room at the moment: waiting for other pods to end")
 
     def container_is_running(self, pod: k8s.V1Pod, container_name: str) -> bool:
         """Asked when the log stream has ended; the provider would look too early and sleep for a second.

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import json
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager, PodPhase
+from airflow.sdk.exceptions import AirflowException
 from collisions_operators.pod import PodStageOperator, StagePodManager
 from kubernetes.client import ApiClient, ApiException
 from kubernetes.client import models as k8s
 
 OVERRIDDEN = {
-    PodManager: (StagePodManager, ["container_is_running", "read_pod", "read_pod_logs", "_log_message"]),
+    PodManager: (
+        StagePodManager,
+        ["run_pod_async", "container_is_running", "read_pod", "read_pod_logs", "_log_message"],
+    ),
     KubernetesPodOperator: (
         PodStageOperator,
         ["execute_sync", "pod_manager", "build_pod_request_obj", "get_or_create_pod"],
@@ -128,6 +133,53 @@ def test_a_pod_that_was_replaced_by_another_of_its_name_counts_as_gone() -> None
     with pytest.raises(ApiException, match="another one by now") as gone:
         manager.read_pod(pod("a", "ours"))
     assert gone.value.status == 404
+
+
+# --- a pod for which the quota has no room --------------------------------------------------------------
+
+
+class FullKubernetes(FakeKubernetes):
+    """Refuses pods: with this status and message, so many times."""
+
+    def __init__(self, times: int, status: int, message: str) -> None:
+        super().__init__()
+        self.times, self.status, self.message = times, status, message
+
+    def create_namespaced_pod(self, body: dict[str, Any], namespace: str, **others: Any) -> k8s.V1Pod:
+        if not self.times:
+            return super().create_namespaced_pod(body, namespace, **others)
+        self.times -= 1
+        refused = ApiException(self.status, "Forbidden")
+        refused.body = json.dumps({"message": self.message})
+        raise refused
+
+
+OVER = "pods new is forbidden: exceeded quota: quota, used: limits.memory=9Gi"
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+
+
+def test_a_pod_waits_for_room_in_the_quota(no_pause: None, capsys: pytest.CaptureFixture[str]) -> None:
+    kubernetes = FullKubernetes(3, 403, OVER)
+    StagePodManager(kube_client=kubernetes).create_pod(pod("new", ""))
+    assert [it.metadata.name for it in kubernetes.pods] == ["new"]
+    assert capsys.readouterr().out.count("waiting for other pods to end") == 1
+
+
+def test_a_quota_that_stays_full_is_named(no_pause: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collisions_operators.pod.QUOTA_SECONDS", 0)
+    with pytest.raises(AirflowException, match=r"within 0 s .*: pods new is forbidden: exceeded quota"):
+        StagePodManager(kube_client=FullKubernetes(1, 403, OVER)).create_pod(pod("new", ""))
+
+
+def test_another_refusal_is_not_waited_for(no_pause: None) -> None:
+    kubernetes = FullKubernetes(1, 403, "pods is forbidden: no rights")
+    with pytest.raises(ApiException, match="Forbidden"):
+        StagePodManager(kube_client=kubernetes).create_pod(pod("new", ""))
+    assert not kubernetes.times
 
 
 def test_a_pod_has_no_sidecar_and_its_status_has_the_result(monkeypatch: pytest.MonkeyPatch) -> None:

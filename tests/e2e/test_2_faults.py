@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import yaml
 from cluster import Cluster
+from collisions_ops.bench_cluster import beside_the_pipeline
 from collisions_ops.sample import main as sample
 from lake import REPOSITORY
 
@@ -35,8 +35,6 @@ with DAG("sleeper", schedule=None):
         retries=0,
     )
 """
-
-RESERIALIZE = ("airflow", "dags", "reserialize")  # at once, not within the processor's half a minute
 
 pytestmark = pytest.mark.usefixtures("undisturbed_after")
 
@@ -116,27 +114,15 @@ def test_operator_stops_a_task_and_clears_it(cluster: Cluster, tmp_path: Path) -
 
 
 @pytest.fixture
-def sleeper(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    """Where the API has a DAG whose only task takes longer than it may: a release mounts it among the image's."""
+def sleeper(cluster: Cluster) -> Iterator[str]:
+    """Where the API has a DAG whose only task takes longer than it may."""
     dag = "/api/v2/dags/sleeper"
-    (tmp_path / "sleeper.py").write_text(SLEEPER)
-    cluster.kubectl("-n", "airflow", "create", "configmap", "sleeper", f"--from-file={tmp_path}/sleeper.py")
-    ours = yaml.safe_load((REPOSITORY / "helm-values/airflow.yaml").read_text())
-    mount = {"name": "sleeper", "mountPath": "/opt/airflow/dags/sleeper.py", "subPath": "sleeper.py"}
-    try:
-        cluster.release(
-            tmp_path,
-            volumes=[*ours["volumes"], {"name": "sleeper", "configMap": {"name": "sleeper"}}],
-            volumeMounts=[*ours["volumeMounts"], mount],
-        )
+    with beside_the_pipeline(cluster.commands, "sleeper", SLEEPER):
         cluster.settle()
-        cluster.kubectl("-n", "airflow", "exec", "deployment/airflow-dag-processor", "--", *RESERIALIZE)
         cluster.airflow.send("PATCH", dag, {"is_paused": False})
         yield dag
-    finally:
-        cluster.run("scripts/up")  # the release as it was
-        cluster.kubectl("-n", "airflow", "delete", "configmap", "sleeper")
-        cluster.airflow.send("DELETE", dag, {})
+    cluster.run("scripts/up")  # the release as it was made
+    cluster.airflow.send("DELETE", dag, {})
 
 
 @pytest.mark.extended

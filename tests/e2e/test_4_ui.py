@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster import Cluster
+from collisions_ops.sample import main as sample
 from lake import REPOSITORY, STAGES
 
 PORT = 9515
@@ -84,15 +86,29 @@ def ready(url: str) -> bool:
         return False
 
 
-def test_log_in_grid_and_task_log(
-    cluster: Cluster, browser: Browser, extract: Callable[[str], Path], tmp_path: Path
+@pytest.fixture
+def small_chunks(cluster: Cluster) -> Iterator[None]:
+    """The work of a run is cut into small chunks meanwhile."""
+    settings = ("--namespace", "collisions", "patch", "configmap", "stage-settings", "--type", "merge", "--patch")
+    cluster.kubectl(*settings, json.dumps({"data": {"COLLISIONS_CHUNK_MIB": "1"}}))
+    yield
+    cluster.kubectl(*settings, json.dumps({"data": {"COLLISIONS_CHUNK_MIB": None}}))
+
+
+def test_log_in_grid_chunks_and_task_log(
+    cluster: Cluster, browser: Browser, small_chunks: None, tmp_path: Path
 ) -> None:
-    """Log in, see the run and its tasks in the grid, read a task's summary line in its log."""
-    cluster.land_anew(extract("crashes_2022-01.csv"))
+    """Log in, see the run, its tasks and the chunks of one, read a chunk's summary line in its log."""
+    days = ("--start", "2022-01-01", "--end", "2022-05-01")
+    sample(["--rows", "12000", *days, str(tmp_path / "sample")])
+    cluster.land_anew(*sorted((tmp_path / "sample").rglob("*.csv")))
     run_id = cluster.start()
     assert cluster.finish(run_id) == "success"
     login = cluster.secret("airflow", "airflow-admin")
     address = cluster.airflow.address
+    # docs/img/ was made so: SCREENSHOTS=docs/img scripts/e2e tests/e2e/test_4_ui.py
+    folder = Path(REPOSITORY, os.environ["SCREENSHOTS"]) if "SCREENSHOTS" in os.environ else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
 
     browser.open(f"{address}/dags/collisions_pipeline")
     cluster.until(lambda: "/login" in browser.send("GET", "/url"), "the login page", 60)
@@ -104,13 +120,13 @@ def test_log_in_grid_and_task_log(
     cluster.until(lambda: all(stage in browser.text() for stage in STAGES), "the grid with its four tasks", 60)
     cluster.until(lambda: browser.text().count("Success") >= len(STAGES), "the tasks' states", 60)
 
+    chunks = {it["rendered_map_index"] for it in cluster.airflow.tasks(run_id) if it["task_id"] == "transform_clean"}
+    assert len(chunks) > 1
+    assert set(cluster.tries(run_id).values()) == {1}
+    browser.open(f"{address}/dags/collisions_pipeline/runs/{run_id}/tasks/transform_clean/mapped")
+    cluster.until(lambda: all(chunk in browser.text() for chunk in chunks), "the names of the chunks", 60)
+    browser.screenshot(folder / "airflow-chunks.png")
+
     browser.open(f"{address}/dags/collisions_pipeline/runs/{run_id}/tasks/transform_clean/mapped/0")
-    summary = "transform_clean crashes 2022-01: rows in"
-    cluster.until(lambda: summary in browser.text(), "the summary line in the log", 60)
-    # docs/img/airflow-log.png was made so: SCREENSHOTS=docs/img scripts/e2e tests/e2e/test_4_ui.py
-    folder = Path(REPOSITORY, os.environ["SCREENSHOTS"]) if "SCREENSHOTS" in os.environ else tmp_path
-    folder.mkdir(parents=True, exist_ok=True)
+    cluster.until(lambda: re.search(r"transform_clean crashes \S+: rows in", browser.text()), "the summary line", 60)
     browser.screenshot(folder / "airflow-log.png")
-    browser.open(f"{address}/dags/collisions_pipeline")
-    cluster.until(lambda: all(stage in browser.text() for stage in STAGES), "the grid", 60)
-    browser.screenshot(folder / "airflow-grid.png")

@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lake import WatchedStore
+from lake import Lake, WatchedStore
 
 from stages.lake.retention import forget_runs
 from stages.lake.store.folder import FolderStore
@@ -35,6 +35,13 @@ def test_a_run_is_forgotten_whole_once_its_last_stage_is_old(tmp_path: Path) -> 
         "_runs/cleared/model_analytics/crashes.json",
         "curated/collisions/crash_month=2012-07/data.parquet",
     ]
+
+
+def test_a_bucket_forgets_as_a_folder_does(lake: Lake) -> None:
+    lake.store.put("_runs/old/ingest_raw/crashes.json", b"{}")
+    lake.store.put("curated/collisions/crash_month=2012-07/data.parquet", b"")
+    assert forget_runs(lake.store, 90, datetime.now(UTC) + timedelta(days=91)) == 1
+    assert lake.objects() == ["curated/collisions/crash_month=2012-07/data.parquet"]
 
 
 def test_a_run_that_is_cleared_meanwhile_keeps_what_it_has_recorded_since(tmp_path: Path) -> None:

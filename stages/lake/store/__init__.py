@@ -20,7 +20,7 @@ ANY: Final = "*any*"  # `expect`: whatever is there, or nothing
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One object as a listing shows it; `etag` is opaque, `last_modified` is UTC."""
+    """One object as a listing or its head shows it, the same in both; `etag` is opaque, `last_modified` is UTC."""
 
     key: str
     size: int

@@ -108,7 +108,9 @@ class S3Store(ObjectStore):
 
     @staticmethod
     def _info(key: str, found: Any) -> ObjectInfo:
-        return ObjectInfo(key, found.size, found.etag.strip('"'), found.last_modified)
+        # A listing's time may have milliseconds; a HEAD's never has, and the two are compared.
+        modified = found.last_modified.replace(microsecond=0)
+        return ObjectInfo(key, found.size, found.etag.strip('"'), modified)
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         def call() -> list[ObjectInfo]:
