@@ -22,28 +22,26 @@ TODAY = datetime.now(UTC).date()
 FIRST = TODAY - timedelta(days=30)
 LATE = [TODAY - timedelta(days=days) for days in (14, 13, 12)]  # three days to which records are added
 
-# The server and what asks it see each other; the way out of k8s/network.yaml leaves out the cluster's own networks.
-POLICIES: list[dict[str, Any]] = [
-    {
+
+def policy(name: str, labels: dict[str, str], **rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """A network policy for the pods with these labels; `rules` has the directions that it allows."""
+    return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": "city-from-ingest", "namespace": "collisions"},
+        "metadata": {"name": name, "namespace": "collisions"},
         "spec": {
-            "podSelector": {"matchLabels": {"app": "city"}},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"ports": [{"port": PORT}]}],
+            "podSelector": {"matchLabels": labels},
+            "policyTypes": [direction.capitalize() for direction in rules],
+            **rules,
         },
-    },
-    {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "ingest-to-city", "namespace": "collisions"},
-        "spec": {
-            "podSelector": {"matchLabels": {"source-access": "true"}},
-            "policyTypes": ["Egress"],
-            "egress": [{"to": [{"podSelector": {"matchLabels": {"app": "city"}}}], "ports": [{"port": PORT}]}],
-        },
-    },
+    }
+
+
+# The server can be reached, and by ingest_raw: the way out of k8s/network.yaml leaves out the cluster's own networks.
+TO_SERVER = {"to": [{"podSelector": {"matchLabels": {"app": "city"}}}], "ports": [{"port": PORT}]}
+POLICIES = [
+    policy("city-from-ingest", {"app": "city"}, ingress=[{"ports": [{"port": PORT}]}]),
+    policy("ingest-to-city", {"source-access": "true"}, egress=[TO_SERVER]),
 ]
 SERVICE = {
     "apiVersion": "v1",
@@ -158,8 +156,8 @@ def city(
     finally:
         served.stop()
         served.kubectl("delete", "service/city", "secret/stage-source", "--ignore-not-found")
-        for policy in POLICIES:
-            served.kubectl("delete", "networkpolicy", policy["metadata"]["name"], "--ignore-not-found")
+        for made in POLICIES:
+            served.kubectl("delete", "networkpolicy", made["metadata"]["name"], "--ignore-not-found")
         cluster.lake.wipe("landing/")
         cluster.release(folder, env=[{"name": "COLLISIONS_SOURCE", "value": ""}])
         cluster.settle()

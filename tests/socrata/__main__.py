@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m socrata",
         description="Serve tables as the city's API does, until Ctrl-C. The first line of the output is the address,"
-        " for COLLISIONS_SOURCE_URL; each request is told on the standard error.",
+        " for COLLISIONS_SOURCE_URL; each request is logged to standard error.",
     )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE.csv", help="default: a generated sample")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
