@@ -19,6 +19,8 @@ ORCHESTRATOR_ONLY = {
 
 # Types whose names say how a setting is read (PARSERS).
 Source = str
+Address = str
+Token = str
 LineageTarget = str
 Api = str
 PageRows = int
@@ -41,11 +43,12 @@ class Settings:
     max_unknown_ratio: float = 0.05
     max_shrink_ratio: float = 0.05
     source: Source = ""
-    source_url: str = "https://data.cityofnewyork.us"
+    source_url: Address = "https://data.cityofnewyork.us"
     source_api: Api = "soda2"
-    source_token: str = field(default="", repr=False)
+    source_token: Token = field(default="", repr=False)
     source_timeout_seconds: int = 60
     source_retry_seconds: int = 300
+    source_total_seconds: int = 3000
     source_page_rows: PageRows = 50_000
     lookback_days: Days = 7
     full_refresh_days: Days = 30
@@ -126,9 +129,22 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def _address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", text):
+        raise ValueError("must be the address of a server, such as http://127.0.0.1:5000")
+    return text
+
+
 def _lineage(text: str) -> str:
-    if text != "file" and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", text):
-        raise ValueError("must be file, or the address of a server, such as http://127.0.0.1:5000")
+    try:
+        return text if text == "file" else _address(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or file") from None
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("must be one line of printable ASCII characters without blanks")
     return text
 
 
@@ -140,6 +156,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "Days": _whole(0, 3650),
     "AtLeastADay": _whole(1, 36500),
     "PageRows": _whole(1, 50_000),  # the API's own limit
+    "Address": _address,
+    "Token": _token,
     "LineageTarget": _lineage,
     "Source": _one_of("socrata"),
     "Api": _one_of("soda2", "soda3"),

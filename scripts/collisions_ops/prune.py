@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from collisions_ops.cluster import Cluster, lake_environment
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import Settings as OpsSettings
 from stages import datasets
+from stages.datasets.dataset import Dataset
 from stages.errors import StageError
 from stages.lake.sources import Source, load_sources
 from stages.lake.store import ObjectStore, open_store
@@ -27,7 +32,7 @@ def prune(settings: OpsSettings, cluster: Cluster | None, console: Console, *, r
     environ = lake_environment(settings, cluster)
     try:
         store = open_store(Settings.from_environment(environ))
-        found = [pair for name in datasets.names() for pair in superfluous_of(store, name).values()]
+        found = [pair for dataset in datasets.registry() for pair in superfluous_of(store, dataset).values()]
         for source, covering in found:
             if remove:
                 store.delete(source.key)
@@ -45,13 +50,31 @@ def prune(settings: OpsSettings, cluster: Cluster | None, console: Console, *, r
         console.print("no number would change, but meta_revisions would lose the revisions that only they show")
 
 
-def superfluous_of(store: ObjectStore, dataset: str) -> dict[str, tuple[Source, Source]]:
+def superfluous_of(store: ObjectStore, dataset: Dataset) -> dict[str, tuple[Source, Source]]:
     """A dataset's superfluous files: those that the raw layer knows and that are in landing as it read them."""
-    recorded, _ = load_sources(store, dataset)
+    recorded, _ = load_sources(store, dataset.name)
     sources = [
         source for source in recorded.values() if (info := store.head(source.key)) is not None and source.is_of(info)
     ]
-    return superfluous(dataset, sources, rejected_by_source(store, dataset), last_followed(store, dataset, sources))
+
+    @cache
+    def records(source_name: str) -> frozenset[tuple[str, str]]:
+        source = recorded[source_name]
+        key = dataset.published(dataset.key, source.form)
+        parts = {month: store.read(source.part(dataset.name, month)) for month in source.months}
+        return frozenset(
+            (month, str(value))
+            for month, part in parts.items()
+            for value in pq.read_table(pa.BufferReader(part), columns=[key])[key].to_pylist()
+        )
+
+    return superfluous(
+        dataset.name,
+        sources,
+        rejected_by_source(store, dataset.name),
+        last_followed(store, dataset.name, sources),
+        lambda source: records(source.name),
+    )
 
 
 def last_followed(store: ObjectStore, dataset: str, sources: Iterable[Source]) -> str:

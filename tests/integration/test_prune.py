@@ -84,6 +84,11 @@ def fetched(what: str, moment: int, covers: tuple[str, str] | None = None) -> So
     return Source(*stated, rows=5, months={"2024-03": 5}, written={"2024-03": "etag"})
 
 
+def same(_: Source) -> set[tuple[str, str]]:
+    """Every file has the same records."""
+    return {("2024-03", "1")}
+
+
 DAY = ("2024-03-04", "2024-03-05")
 OLD = fetched("2024-03-04_2024-03-05", 5, DAY)
 CHANGED = fetched("changed", 5)
@@ -99,13 +104,43 @@ CHANGED = fetched("changed", 5)
     ],
 )
 def test_a_later_file_that_covers_all_dates_makes_one_superfluous(later: Source, found: list[str]) -> None:
-    assert list(superfluous("things", [OLD, CHANGED, later], {}, later.key)) == found
+    assert list(superfluous("things", [OLD, CHANGED, later], {}, later.key, same)) == found
 
 
 def test_what_is_rejected_left_or_followed_keeps_a_file() -> None:
     whole = fetched("all", 6, ("1000-01-01", "9999-12-31"))
-    assert superfluous("things", [OLD, whole], {whole.name: 1}, whole.key) == {}
-    assert superfluous("things", [OLD, whole], {OLD.name: 1}, whole.key) == {}
-    assert superfluous("things", [OLD, whole], {}, OLD.key) == {}
+    assert superfluous("things", [OLD, whole], {whole.name: 1}, whole.key, same) == {}
+    assert superfluous("things", [OLD, whole], {OLD.name: 1}, whole.key, same) == {}
+    assert superfluous("things", [OLD, whole], {}, OLD.key, same) == {}
     whole.written = {}
-    assert superfluous("things", [OLD, whole], {}, whole.key) == {}
+    assert superfluous("things", [OLD, whole], {}, whole.key, same) == {}
+
+
+def test_a_file_with_a_record_that_the_covering_one_lacks_stays() -> None:
+    """Without it, what its month had of the record before would count again."""
+    wider = fetched("2024-03-01_2024-03-06", 6, ("2024-03-01", "2024-03-06"))
+    more = {OLD.key: {("2024-03", "1"), ("2024-03", "2")}, wider.key: {("2024-03", "1")}}
+    assert superfluous("things", [OLD, wider], {}, wider.key, lambda source: more[source.key]) == {}
+    other_month = {OLD.key: {("2024-02", "1")}, wider.key: {("2024-03", "1")}}
+    assert superfluous("things", [OLD, wider], {}, wider.key, lambda source: other_month[source.key]) == {}
+
+
+def test_what_was_withdrawn_stays_withdrawn_without_the_files(tmp_path: Path) -> None:
+    """A record moves into the dates of a file, is withdrawn before the next one, and its month knows it from before."""
+    folder = tmp_path / "lake"
+    lake = Lake(lake=str(folder))
+    everyday = [row for day in range(1, 24) for row in rows(1, day * 100, CRASH_DATE=f"03/{day:02}/2024")]
+    table = Table(DATASET, [*everyday, *rows(1, 7, CRASH_DATE="03/02/2024")])
+    with SocrataServer([table]) as server:
+        run(lake, server, 2, "--full-refresh")
+        table.move("7", "2024-03-20")
+        run(lake, server, 21)
+        table.remove("7")
+        run(lake, server, 21)
+        run(lake, server, 22)
+        before, warehouse = lake.listing(*OTHERS), lake.contents()
+        assert lake.one("select count(*) from fct_collisions where collision_id = 7") == 0
+        assert prune(folder, "--yes") == 0
+        run(lake, server, 22)
+    assert lake.listing(*OTHERS) == before
+    assert lake.contents() == warehouse

@@ -199,6 +199,7 @@ FAULTS = {
     "reset": Fault("reset"),
     "rows missing": Fault("short"),
     "a row twice": Fault("twice", skip=1),
+    "a row left out of a full page": Fault("gap"),
     "error page with 200": Fault("html", "probe"),
 }
 
@@ -231,6 +232,43 @@ def test_a_long_retry_after_is_not_slept_through(folder_lake: Lake, source: Sour
     done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings())
     assert done.code == 75
     assert "gave up after 1 tries" in done.last
+
+
+def test_an_export_that_takes_longer_than_is_waited_for_gets_another_try(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("cut", "export", pause=1.5))
+    log = ingest(folder_lake, source, "--full-refresh", source_retry_seconds="1")
+    assert "trying again" in log
+    assert source.asked() == ["probe", "count", "export", "export", "count"]
+
+
+def test_a_fetch_that_takes_longer_than_is_allowed_ends_with_75(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault(on="export", pause=1.5))
+    done = folder_lake.stage("ingest_raw", ONLY, "--full-refresh", **source.settings(source_total_seconds="1"))
+    assert done.code == 75
+    assert "COLLISIONS_SOURCE_TOTAL_SECONDS=1" in done.last
+    assert fetched(folder_lake) == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("source_token", "two\nlines"), ("source_token", "ключ"), ("source_url", "ftp://127.0.0.1")],
+)
+def test_a_setting_that_cannot_be_sent_is_refused_and_no_token_is_shown(
+    folder_lake: Lake, source: Source, setting: str, value: str
+) -> None:
+    done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(**{setting: value}))
+    assert done.code == 78
+    assert f"COLLISIONS_{setting.upper()}" in done.last
+    assert setting == "source_url" or value not in done.log
+    assert source.asked() == []
+
+
+def test_a_record_whose_date_was_taken_away_is_found(folder_lake: Lake, source: Source) -> None:
+    run(folder_lake, source, *DAY, NEW, "--full-refresh")
+    source.table.edit("100", crash_date="")
+    run(folder_lake, source, *DAY, NEW, max_quarantine_ratio="1")
+    assert "crashes_changed" in fetched(folder_lake)
+    assert [row["reason"] for row in folder_lake.quarantined("ingest_raw")] == ["crash_date_missing"]
 
 
 def test_a_refused_token_is_a_wrong_setting_and_shows_nowhere(folder_lake: Lake, source: Source) -> None:
@@ -294,6 +332,10 @@ def test_the_other_form_of_the_api_gives_the_same_rows(folder_lake: Lake, source
     source.server.token = "token"
     ingest(folder_lake, source, *DAY, source_page_rows="3", source_api="soda3", source_token="token")
     assert landed(folder_lake) == served(source)[4:8]
+    folder_lake.wipe("landing/")
+    ingest(folder_lake, source, "--full-refresh", source_api="soda3", source_token="token")
+    assert [*fetched(folder_lake)] == ["crashes_all"]
+    assert source.server.requests[-2] == ("export", f"/api/v3/views/{source.table.id}/export.csv")
     without = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(source_api="soda3"))
     assert without.code == 78
     assert "COLLISIONS_SOURCE_TOKEN" in without.last

@@ -28,7 +28,8 @@ class Fault:
     """A misbehaviour of the next answers of a kind: `page`, `count`, `export`, `probe` or `any`.
 
     `kind`: `status` (with `status` and `retry_after`), `cut` (the connection ends in the middle), `reset`, `short` (the
-    second half of the rows is missing), `twice` (one row is), `drip`, `html` (an error page with 200) or `none`.
+    second half of the rows is missing), `gap` (the second row is missing, and the page is full all the same), `twice`
+    (one row is), `drip`, `html` (an error page with 200) or `none`. `pause`: seconds in the middle of the answer.
     `then` is done after the answer: the table changes underneath. `skip` answers are good ones; then `times` are not.
     """
 
@@ -36,6 +37,7 @@ class Fault:
     on: str = "page"
     status: int = 503
     retry_after: str = ""
+    pause: float = 0
     then: Callable[[], None] | None = None
     skip: int = 0
     times: int = 1
@@ -115,10 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         parts = urlsplit(self.path).path.strip("/").split("/")
-        if parts[:3] != ["api", "v3", "views"] or parts[4] != "query.csv":
+        if parts[:3] != ["api", "v3", "views"] or parts[4] not in {"query.csv", "export.csv"}:
             self._refuse(404, "Not found")
         elif not self.headers.get("X-App-Token"):
             self._refuse(403, "You must be authenticated or provide an app token")
+        elif parts[4] == "export.csv":
+            self._export(parts[3])
         else:
             page = body.get("page", {})
             assert page.get("pageNumber", 1) == 1
@@ -135,26 +139,23 @@ class _Handler(BaseHTTPRequestHandler):
         table = self._allowed(kind, id_, shown)
         if table is None:
             return
+        fault = self.api.fault(kind)
+        limit = int(given.get("limit", "1000")) + (fault.kind == "gap")
         try:
             columns, rows = answer(
-                table,
-                given.get("select", "*"),
-                given.get("where", ""),
-                given.get("order", ""),
-                int(given.get("limit", "1000")),
+                table, given.get("select", "*"), given.get("where", ""), given.get("order", ""), limit
             )
         except BadQuery as error:
             self._refuse(400, str(error))
             return
         types = [table.types.get(name, "text") for name in columns]
-        self._csv(
-            table, kind, columns, rows, {"X-SODA2-Fields": json.dumps(columns), "X-SODA2-Types": json.dumps(types)}
-        )
+        headers = {"X-SODA2-Fields": json.dumps(columns), "X-SODA2-Types": json.dumps(types)}
+        self._csv(table, columns, rows, headers, fault)
 
     def _export(self, id_: str) -> None:
         table = self._allowed("export", id_, self.path)
         if table is not None:
-            self._send("export", table, table.portal_csv().encode(), {})
+            self._send(table, table.portal_csv().encode(), {}, self.api.fault("export"))
 
     def _allowed(self, kind: str, id_: str, shown: str) -> Table | None:
         self.api.requests.append((kind, shown))
@@ -168,9 +169,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "dataset.missing")
         return table
 
-    def _csv(self, table: Table, kind: str, columns: list[str], rows: list[Row], headers: dict[str, str]) -> None:
+    def _csv(self, table: Table, columns: list[str], rows: list[Row], headers: dict[str, str], fault: Fault) -> None:
         """As the API writes it: every field that has something in it is quoted."""
-        fault = self.api.fault(kind)
+        if fault.kind == "gap":
+            rows = rows[:1] + rows[2:]
         if fault.kind == "short":
             rows = rows[: len(rows) // 2]
         if fault.kind == "twice":
@@ -179,10 +181,9 @@ class _Handler(BaseHTTPRequestHandler):
         for row in [{name: name for name in columns}, *rows]:
             fields = (row[name].replace('"', '""') for name in columns)
             text.write(",".join(f'"{field}"' if field else "" for field in fields) + "\n")
-        self._send(kind, table, text.getvalue().encode(), headers, fault)
+        self._send(table, text.getvalue().encode(), headers, fault)
 
-    def _send(self, kind: str, table: Table, body: bytes, headers: dict[str, str], fault: Fault | None = None) -> None:
-        fault = fault or self.api.fault(kind)
+    def _send(self, table: Table, body: bytes, headers: dict[str, str], fault: Fault) -> None:
         if fault.kind == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
@@ -196,12 +197,13 @@ class _Handler(BaseHTTPRequestHandler):
             changed = format_datetime(table.clock, usegmt=True)
             stated = {"Last-Modified": changed, "X-SODA2-Truth-Last-Modified": changed}
             stated["ETag"] = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
-            self._answer(200, "text/csv; charset=utf-8", body, headers | stated, fault.kind)
+            self._answer(200, "text/csv; charset=utf-8", body, headers | stated, fault)
         if fault.then:
             fault.then()
 
-    def _answer(self, status: int, kind: str, body: bytes, headers: dict[str, str], spoiled: str = "") -> None:
-        if "gzip" in self.headers.get("Accept-Encoding", "") and not spoiled.startswith("drip"):
+    def _answer(self, status: int, kind: str, body: bytes, headers: dict[str, str], fault: Fault | None = None) -> None:
+        fault = fault or Fault()
+        if "gzip" in self.headers.get("Accept-Encoding", "") and fault.kind != "drip":
             body = gzip.compress(body, 1)
             headers = headers | {"Content-Encoding": "gzip"}
         self.send_response(status)
@@ -209,22 +211,26 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         try:
-            if spoiled == "cut":
-                self.wfile.write(body[: len(body) // 2])
-                self.close_connection = True
-            elif spoiled == "drip":
+            if fault.kind == "drip":
                 for byte in body:
                     self.wfile.write(bytes([byte]))
-                    if self._has_gone():
+                    if self._has_gone(DRIP_SECONDS):
                         return
             else:
-                self.wfile.write(body)
+                half = len(body) // 2
+                self.wfile.write(body[:half])
+                if fault.pause and self._has_gone(fault.pause):
+                    return
+                if fault.kind == "cut":
+                    self.close_connection = True
+                else:
+                    self.wfile.write(body[half:])
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    def _has_gone(self) -> bool:
-        """Wait for the next drop; whether the reader has gone."""
-        self.connection.settimeout(DRIP_SECONDS)
+    def _has_gone(self, seconds: float) -> bool:
+        """Wait; whether the reader has gone."""
+        self.connection.settimeout(seconds)
         try:
             return not self.connection.recv(1, socket.MSG_PEEK)
         except TimeoutError:

@@ -75,7 +75,7 @@ def _known(table: Table, name: str) -> str:
 
 
 class Parser:
-    """Conditions: comparisons of a column with a text, `and`, `or`, parentheses."""
+    """Conditions: comparisons of a column with a text, `is null`, `and`, `or`, parentheses."""
 
     def __init__(self, table: Table, text: str) -> None:
         self.table = table
@@ -121,7 +121,10 @@ class Parser:
             if not self._next(")"):
                 raise BadQuery("Could not parse SoQL query: a parenthesis is open")
             return inner
-        name, sign, value = _known(self.table, self._next() or ""), self._next(*SIGNS), self._next()
+        name = _known(self.table, self._next() or "")
+        if self._next("is") and self._next("null"):
+            return lambda row: not row[name]
+        sign, value = self._next(*SIGNS), self._next()
         if sign is None or value is None:
             raise BadQuery(f"Could not parse SoQL query after {name}")
         moment = name in {":created_at", ":updated_at"} or self.table.types.get(name) == "floating_timestamp"

@@ -62,6 +62,7 @@ class Client:
         self.settings, self.id = settings, id
         self.url = settings.source_url.rstrip("/")
         self.requests = 0
+        self.deadline = time.monotonic() + settings.source_total_seconds
         token = {"X-App-Token": settings.source_token} if settings.source_token else {}
         if settings.source_api == "soda3" and not token:
             raise ConfigError("COLLISIONS_SOURCE_API=soda3 needs an app token: set COLLISIONS_SOURCE_TOKEN")
@@ -92,7 +93,9 @@ class Client:
         return self.http.build_request("GET", f"/resource/{self.id}.csv?{text}")
 
     def export(self) -> httpx.Request:
-        """The request for the whole table in the portal's form."""
+        """The request for the whole table, under the portal's names."""
+        if self.settings.source_api == "soda3":
+            return self.http.build_request("POST", f"/api/v3/views/{self.id}/export.csv", json={"query": "SELECT *"})
         return self.http.build_request("GET", f"/api/views/{self.id}/rows.csv?accessType=DOWNLOAD")
 
     def describe(self, request: httpx.Request) -> str:
@@ -114,16 +117,17 @@ class Client:
     def ask(self, request: httpx.Request, take: Callable[[httpx.Response, Iterator[bytes]], T]) -> T:
         """Send a request and let `take` read the answer's body, from its beginning at each try.
 
-        Raises SourceUnavailable after the time that the settings allow, ConfigError where access is refused, DataError
+        Raises SourceUnavailable after the time that the settings allow, not counting that in which an answer came, and
+        where the client's time as a whole is over; ConfigError where access is refused, DataError
         where the query is. `take` may raise Incomplete for an answer that is not whole.
         """
         import tenacity
 
-        seconds = self.settings.source_retry_seconds
+        self.receiving = 0.0
         tries = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TryAgain),
             wait=_pause,
-            stop=tenacity.stop_before_delay(seconds),
+            stop=self._gives_up,
             before_sleep=self._say_why,
             reraise=True,
         )
@@ -132,9 +136,14 @@ class Client:
             return found
         except _TryAgain as error:
             raise SourceUnavailable(
-                f"{self.describe(request)}: {error}; gave up after {tries.statistics['attempt_number']} tries in"
-                f" {seconds} s (COLLISIONS_SOURCE_RETRY_SECONDS); nothing of it was landed; run again later"
+                f"{self.describe(request)}: {error}; gave up after {tries.statistics['attempt_number']} tries"
+                f" (COLLISIONS_SOURCE_RETRY_SECONDS={self.settings.source_retry_seconds}); nothing of it was landed;"
+                " run again later"
             ) from None
+
+    def _gives_up(self, state: tenacity.RetryCallState) -> bool:
+        waited = (state.seconds_since_start or 0) - self.receiving + state.upcoming_sleep
+        return waited >= self.settings.source_retry_seconds or time.monotonic() + state.upcoming_sleep >= self.deadline
 
     def _once(self, request: httpx.Request, take: Callable[[httpx.Response, Iterator[bytes]], T]) -> T:
         import httpx
@@ -154,14 +163,25 @@ class Client:
 
     def _body(self, response: httpx.Response) -> Iterator[bytes]:
         """The decoded body, as it comes; one that drips is as good as none."""
-        window, received = time.monotonic(), 0
-        for block in response.iter_bytes():
-            received += len(block)
-            if time.monotonic() - window > self.settings.source_timeout_seconds:
-                if received < SLOWEST:
-                    raise Incomplete(f"only {received} bytes in {self.settings.source_timeout_seconds} s")
-                window, received = time.monotonic(), 0
-            yield block
+        start = window = time.monotonic()
+        received = 0
+        try:
+            for block in response.iter_bytes():
+                received += len(block)
+                now = time.monotonic()
+                if now > self.deadline:
+                    raise SourceUnavailable(
+                        f"{self.url}: fetching {self.id} takes longer than COLLISIONS_SOURCE_TOTAL_SECONDS="
+                        f"{self.settings.source_total_seconds}; nothing of it was landed; run again later, or allow"
+                        " more"
+                    )
+                if now - window > self.settings.source_timeout_seconds:
+                    if received < SLOWEST:
+                        raise Incomplete(f"only {received} bytes in {self.settings.source_timeout_seconds} s")
+                    window, received = now, 0
+                yield block
+        finally:
+            self.receiving += time.monotonic() - start
 
     def _check(self, request: httpx.Request, response: httpx.Response) -> None:
         """Raise what a status or a content type means."""

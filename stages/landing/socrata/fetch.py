@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,22 +116,23 @@ class Fetch:
                 if one.whole:
                     answer = export(self.client, expected, path, tell)
                 else:
-                    cache = self._cache(one, columns, expected)
-                    answer = download(
-                        self.client,
-                        one.where(self.day),
-                        columns=columns,
-                        expected=expected,
-                        path=path,
-                        cache=cache,
-                        tell=tell,
-                    )
+                    answer = self._download(one, columns, expected, path, tell)
             answers.append((one, path, answer))
         if answers:
             after = self.state()
             if after != (before, truth):
                 raise Mismatch(f"{before.rows:,} rows changed by {before.updated} became {after[0]}")
         return [self._land(*answer, columns) for answer in answers]
+
+    def _download(
+        self, one: Extraction, columns: list[str], expected: int, path: Path, tell: Callable[[int], None]
+    ) -> Answer:
+        cache, where = self._cache(one, columns, expected), one.where(self.day)
+        try:
+            return download(self.client, where, columns=columns, expected=expected, path=path, cache=cache, tell=tell)
+        except Mismatch:
+            cache.clear()  # the fault may be in a page that was kept
+            raise
 
     def _cache(self, one: Extraction, columns: list[str], expected: int) -> PageCache:
         what = keys.safe_name(one.key(self.dataset.name).rpartition("/")[2].partition("_asof_")[0])

@@ -68,6 +68,7 @@ class Extraction:
         if self.elsewhere is None:
             return changed
         others = f"{day} < '{self.elsewhere.start}T00:00:00' or {day} >= '{self.elsewhere.end}T00:00:00'"
+        others += f" or {day} is null"  # no comparison holds for a record whose date was taken away
         return f"{changed} and ({others})"
 
     def key(self, dataset: str) -> str:

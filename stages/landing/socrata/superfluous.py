@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from stages.lake.sources import Source
 from stages.landing.socrata.plan import Extraction, contains, read_name
 
 
 def superfluous(
-    dataset: str, sources: Iterable[Source], rejected: Mapping[str, int], followed: str
+    dataset: str,
+    sources: Iterable[Source],
+    rejected: Mapping[str, int],
+    followed: str,
+    records: Callable[[Source], Set[tuple[str, str]]],
 ) -> dict[str, tuple[Source, Source]]:
     """Key → the fetched file, and a later one that makes it superfluous; the curated layer is the same without it.
 
     `rejected` counts the rows of each file that transform_clean has rejected. `followed` is the key of the last file
     with which a run followed the source: the next run starts from it, so it stays. A file that has rows which could not
     be read or were rejected stays too, for they are kept in quarantine, and removes nothing: a record that seems to be
-    missing from it may be one of these rows.
+    missing from it may be one of these rows. `records` reads the months and keys of a file's rows.
     """
     fetched: list[tuple[Extraction, Source]] = []
     for source in sources:
@@ -26,7 +30,11 @@ def superfluous(
     found = {}
     for one, source in fetched:
         for later, covering in fetched:
-            if source.key != followed and not covering.left_in_landing and replaces(later, covering, one, source):
+            if source.key == followed or covering.left_in_landing or not replaces(later, covering, one, source):
+                continue
+            # A record that the later file lacks was withdrawn, or is in another month now. Of what its month had before
+            # it moved into these dates, the earlier file would no longer tell that it is out of date.
+            if later.whole or records(source) <= records(covering):
                 found[source.key] = source, covering
     return found
 
