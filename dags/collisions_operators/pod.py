@@ -91,7 +91,8 @@ def cluster_defaults() -> dict[str, Any]:
 
 def source_access() -> dict[str, Any]:
     """What ingest_raw's pod has beside the defaults while a source is switched on (COLLISIONS_SOURCE of Airflow's own
-    environment): the setting, the way out (k8s/network.yaml), and the Secret `stage-source`, if there is one.
+    environment): the setting, the way out (k8s/network.yaml), the Secret `stage-source`, and the certificates of the
+    ConfigMap `source-ca`; neither need exist.
     """
     source = os.environ.get("COLLISIONS_SOURCE")
     if not source:
@@ -102,6 +103,11 @@ def source_access() -> dict[str, Any]:
         "labels": {**defaults["labels"], "source-access": "true"},
         "env_vars": {**defaults["env_vars"], "COLLISIONS_SOURCE": source},
         "env_from": [*defaults["env_from"], k8s.V1EnvFromSource(secret_ref=access)],
+        "volumes": [
+            *defaults["volumes"],
+            k8s.V1Volume(name="ca", config_map=k8s.V1ConfigMapVolumeSource(name="source-ca", optional=True)),
+        ],
+        "volume_mounts": [*defaults["volume_mounts"], k8s.V1VolumeMount(name="ca", mount_path="/etc/source-ca")],
     }
 
 

@@ -106,6 +106,9 @@ def test_only_ingest_raw_gets_out_and_only_while_a_source_is_on(dag, monkeypatch
         assert [name for name, pod in pods.items() if "source-access" in pod.labels] == out
         assert [name for name, pod in pods.items() if "stage-source" in str(pod.env_from)] == out
         assert [name for name, pod in pods.items() if "COLLISIONS_SOURCE" in str(pod.env_vars)] == out
+        assert [name for name, pod in pods.items() if "source-ca" in str(pod.volumes)] == out
+        assert [name for name, pod in pods.items() if "/etc/source-ca" in str(pod.volume_mounts)] == out
+        assert all({mount.name for mount in pod.volume_mounts} >= {"tmp"} for pod in pods.values())
         assert all(pod.labels["lake-access"] == "true" for pod in pods.values())
         assert all("COLLISIONS_RESULT" in str(pod.env_vars) for pod in pods.values())
 

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from cluster import Cluster, like_a_stage
 from collisions_ops.sample import main as sample
 from lake import REPOSITORY, Lake, crashes_csv, rows
-from socrata.table import read_csv
+from socrata.server import SocrataServer
+from socrata.table import Table, read_csv
+
+from stages.datasets.crashes import DATASET
 
 pytestmark = pytest.mark.extended
 
-PORT, PAGE = 8080, 100
+PORT, PAGE = 8443, 100
 CODE = REPOSITORY / "tests/socrata"
 TODAY = datetime.now(UTC).date()
 FIRST = TODAY - timedelta(days=30)
@@ -71,19 +75,21 @@ print("minio", reach("minio", 9000))
 class City:
     """The server's pod: what it serves, and what it has been asked since it started."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Cluster, certificate: Path) -> None:
+        self.cluster, self.certificate = cluster, certificate
 
     def kubectl(self, *arguments: str, **options: str) -> str:
         return self.cluster.kubectl("--namespace", "collisions", *arguments, **options)
 
     def serve(self, files: Sequence[Path], *options: str) -> None:
-        """A new pod that serves these files."""
+        """A new pod that serves these files, over TLS."""
         self.stop()
         self.kubectl("create", "configmap", "city-code", *(f"--from-file={file}" for file in CODE.glob("*.py")))
         self.kubectl("create", "configmap", "city-files", *(f"--from-file={file}" for file in files))
+        self.kubectl("create", "secret", "generic", "city-tls", f"--from-file={self.certificate}")
         served = [f"/files/{file.name}" for file in files]
-        command = ["python", "-m", "socrata", "--host=0.0.0.0", f"--port={PORT}", *options, *served]
+        command = ["python", "-m", "socrata", "--host=0.0.0.0", f"--port={PORT}", *options]
+        command += [f"--tls=/tls/{self.certificate.name}", *served]
         pod = like_a_stage("city", self.cluster.stage_image, command, {"app": "city"})
         [container] = pod["spec"]["containers"]
         container["env"] = [{"name": "PYTHONPATH", "value": "/code:/opt/collisions"}]
@@ -91,11 +97,13 @@ class City:
         container["volumeMounts"] = [
             {"name": "code", "mountPath": "/code/socrata"},
             {"name": "files", "mountPath": "/files"},
+            {"name": "tls", "mountPath": "/tls"},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 the pod's own
         ]
         pod["spec"]["volumes"] = [
             {"name": "code", "configMap": {"name": "city-code"}},
             {"name": "files", "configMap": {"name": "city-files"}},
+            {"name": "tls", "secret": {"secretName": "city-tls"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
         ]
         self.kubectl("create", "-f", "-", stdin=json.dumps(pod))
@@ -109,7 +117,8 @@ class City:
 
     def stop(self) -> None:
         """No pod, no files."""
-        self.kubectl("delete", "pod/city", "configmap/city-code", "configmap/city-files", "--ignore-not-found")
+        made = ("pod/city", "configmap/city-code", "configmap/city-files", "secret/city-tls")
+        self.kubectl("delete", *made, "--ignore-not-found")
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +145,13 @@ def city(
     cluster.land_anew(few)  # which also switches the DAG on
     cluster.settle()
     cluster.lake.wipe("landing/", "raw/", "clean/", "curated/", "warehouse/", "_runs/")
-    served = City(cluster)
-    secret = {"COLLISIONS_SOURCE_URL": f"http://city:{PORT}", "COLLISIONS_SOURCE_PAGE_ROWS": str(PAGE)}
+    authority = trustme.CA()
+    authority.issue_cert("city").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    served = City(cluster, folder / "server.pem")
+    served.kubectl("create", "configmap", "source-ca", f"--from-file={folder / 'ca.pem'}")
+    secret = {"COLLISIONS_SOURCE_URL": f"https://city:{PORT}", "COLLISIONS_SOURCE_PAGE_ROWS": str(PAGE)}
+    secret["SSL_CERT_FILE"] = "/etc/source-ca/ca.pem"
     served.kubectl(
         "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [*POLICIES, SERVICE]})
     )
@@ -155,7 +169,7 @@ def city(
         yield served
     finally:
         served.stop()
-        served.kubectl("delete", "service/city", "secret/stage-source", "--ignore-not-found")
+        served.kubectl("delete", "service/city", "secret/stage-source", "configmap/source-ca", "--ignore-not-found")
         for made in POLICIES:
             served.kubectl("delete", "networkpolicy", made["metadata"]["name"], "--ignore-not-found")
         cluster.lake.wipe("landing/")
@@ -234,3 +248,21 @@ def test_no_pod_but_ingest_raw_reaches_the_source(cluster: Cluster, city: City) 
     assert cluster.probe(REACH, {"app": "probe", "lake-access": "true"}) == {"city": "closed", "minio": "reached"}
     allowed = {"app": "probe", "lake-access": "true", "source-access": "true"}
     assert cluster.probe(REACH, allowed) == {"city": "reached", "minio": "reached"}
+
+
+def test_what_is_fetched_by_hand_is_in_the_clusters_landing(
+    cluster: Cluster, city: City, tables: Mapping[str, list[Path]]
+) -> None:
+    """From this machine, through the port-forward; a dry run lands nothing."""
+    [crashes] = (file for file in tables["now"] if "crashes" in file.name)
+    dates = ("--start", str(LATE[0]), "--end", str(LATE[-1]), "--dataset", "crashes")
+    with SocrataServer([Table(DATASET, read_csv(crashes))]) as server:
+        before = cluster.lake.objects()
+        fetch = ("env", f"COLLISIONS_SOURCE_URL={server.url}", "scripts/fetch", "--cluster", *dates)
+        said = cluster.run(*fetch, "--dry-run")
+        assert "would fetch" in said
+        assert cluster.lake.objects() == before
+        cluster.run(*fetch)
+    [made] = set(cluster.lake.objects()) - set(before)
+    assert f"_{LATE[-1]}_asof_" in made
+    assert cluster.lake.store.metadata(made)["covers-end"] == str(LATE[-1])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import trustme
 from lake import Lake, WatchedStore, crashes_csv, failing, rows
 from socrata.server import Fault, SocrataServer
-from socrata.table import Table
+from socrata.table import Table, read_csv
 
 from stages.datasets.crashes import DATASET
 from stages.errors import StoreUnavailable
@@ -269,6 +272,53 @@ def test_a_record_whose_date_was_taken_away_is_found(folder_lake: Lake, source: 
     run(folder_lake, source, *DAY, NEW, max_quarantine_ratio="1")
     assert "crashes_changed" in fetched(folder_lake)
     assert [row["reason"] for row in folder_lake.quarantined("ingest_raw")] == ["crash_date_missing"]
+
+
+def test_a_proxy_is_honoured(folder_lake: Lake, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server itself, asked for another host's addresses."""
+    monkeypatch.setenv("HTTP_PROXY", source.server.url)
+    ingest(folder_lake, source, *DAY, source_url="http://city.invalid")
+    assert {request.partition("/resource")[0] for _, request in source.server.requests} == {"http://city.invalid"}
+    assert landed(folder_lake) == served(source)[4:8]
+
+
+def test_a_ca_of_ones_own_is_honoured(
+    folder_lake: Lake, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with SocrataServer([source.table], tls=tmp_path / "server.pem") as server:
+        done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(source_url=server.url))
+        assert done.code == 78
+        assert "SSL_CERT_FILE" in done.last
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        ingest(folder_lake, source, *DAY, source_url=server.url)
+    assert landed(folder_lake) == served(source)[4:8]
+
+
+def test_a_published_answer_is_landed_as_it_is(
+    folder_lake: Lake, tmp_path: Path, extract: Callable[[str], Path]
+) -> None:
+    """500 records of the API, whose LOCATION has three lines, by pages."""
+    published = read_csv(extract("crashes_api_500.csv"))
+    with SocrataServer([Table(DATASET, published)]) as server:
+        dates = ("--start=2012-01-01", "--end=2030-01-01")
+        ingest(folder_lake, Source(server), *dates, source_page_rows="60")
+        assert [kind for kind, _ in server.requests].count("page") == 9
+    (info,) = folder_lake.store.list("landing/")
+    found = list(csv.DictReader(io.StringIO(folder_lake.store.read(info.key).decode(), newline="")))
+    assert [{name: row[name] for name in published[0]} for row in found] == published
+    assert any(row["location"].count("\n") == 2 for row in found)
+
+
+def test_a_record_of_the_future_does_not_hide_that_the_source_stands_still(folder_lake: Lake, source: Source) -> None:
+    source.table.insert(rows(1, 900, CRASH_DATE="03/05/2162"))
+    log = ingest(folder_lake, source, *DAY, stale_days="14")
+    assert "crashes: the source has records of the future, up to 2162-03-05" in log
+    assert "its newest record is of 2024-03-06" in log
+    assert "more than COLLISIONS_STALE_DAYS=14" in log
+    assert [declared["source-newest"][:10] for declared in fetched(folder_lake).values()] == ["2024-03-06"]
 
 
 def test_a_refused_token_is_a_wrong_setting_and_shows_nowhere(folder_lake: Lake, source: Source) -> None:

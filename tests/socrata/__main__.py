@@ -43,6 +43,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--token", default="", help="the app token that every request must carry; default: none")
+    parser.add_argument("--tls", type=Path, metavar="FILE.pem", help="serve over TLS: a certificate and its key")
     parser.add_argument(
         "--fault", type=ordered, action="append", default=[], metavar="KIND@ANSWER[:SKIP]",
         help="a misbehaviour of one answer, after SKIP good ones; repeatable."
@@ -86,8 +87,9 @@ def main(arguments: Sequence[str]) -> int:
         served = tables(given.files or made_sample(Path(folder), datetime.now(UTC).date()))
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the threads, which inherit it
-    with SocrataServer(served, given.token, given.host, given.port, faults=given.fault, tell=tell) as server:
-        print(f"http://{given.host}:{server.port}", flush=True)
+    settings = {"token": given.token, "host": given.host, "port": given.port, "tls": given.tls}
+    with SocrataServer(served, **settings, faults=given.fault, tell=tell) as server:
+        print(server.url, flush=True)
         for table in served:
             print(f"{table.dataset.name}: {len(table.rows):,} rows, {table.id}", file=sys.stderr)
         signal.sigwait(signals)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
 
@@ -48,7 +50,8 @@ class SocrataServer:
     """Serves tables on a free port of 127.0.0.1. `requests` lists what was asked: kind and address or query; `tell` is
     given the same at once.
 
-    With a `token` every request must carry it. `skew`: how far its clock is ahead.
+    With a `token` every request must carry it. `skew`: how far its clock is ahead. `tls`: a file with a certificate and
+    its key.
     """
 
     tables: list[Table]
@@ -56,6 +59,7 @@ class SocrataServer:
     host: str = "127.0.0.1"
     port: int = 0
     skew: timedelta = timedelta()
+    tls: Path | None = None
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     tell: Callable[[str, str], None] = lambda kind, request: None
@@ -64,6 +68,11 @@ class SocrataServer:
         handler = type("Handler", (_Handler,), {"api": self})
         self.http = ThreadingHTTPServer((self.host, self.port), handler)
         self.http.daemon_threads = True
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.tls)
+            # The handshake is made by the connection's own thread, not by the one that accepts.
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.http.server_address[1]
         self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
@@ -79,7 +88,7 @@ class SocrataServer:
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def table(self, id_: str) -> Table | None:
         """The table of a four-by-four."""

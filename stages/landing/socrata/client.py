@@ -159,6 +159,11 @@ class Client:
         except Incomplete as error:
             raise _TryAgain(str(error)) from None
         except (httpx.TransportError, httpx.DecodingError, UnicodeDecodeError, csv.Error) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise ConfigError(
+                    f"{self.url}: its certificate is not trusted: {error}; behind a proxy that opens TLS, name a file"
+                    " with its CA, and every other that is needed, in SSL_CERT_FILE"
+                ) from None
             raise _TryAgain(f"{type(error).__name__}: {error}") from None
 
     def _body(self, response: httpx.Response) -> Iterator[bytes]:

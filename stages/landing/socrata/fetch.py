@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -184,7 +184,7 @@ class Fetch:
 
         Raises DataError where the API no longer has one that the dataset needs, or where the dates are no dates.
         """
-        found, headers = self.client.rows(Query(":*,*", limit=1))
+        found, headers = self._rows(Query(":*,*", limit=1))
         fields = json.loads(headers.get("x-soda2-fields", "null")) or list(found[0] if found else [])
         types = dict(zip(fields, json.loads(headers.get("x-soda2-types", "[]")), strict=False))
         declared = self.dataset.forms[self.form]
@@ -210,7 +210,14 @@ class Fetch:
     def state(self) -> tuple[State, str]:
         """The whole table as it is now, and when the source says that it last changed."""
         (row,), headers = self._one(Query(f"count(*) as rows,max({UPDATED}) as updated,max({self.day}) as newest"))
-        return State(int(row["rows"]), row["updated"] or "", row["newest"] or ""), headers.get(TRUTH, "")
+        newest, tomorrow = row["newest"] or "", datetime.now(UTC).date() + timedelta(days=1)
+        if newest >= f"{tomorrow}":  # one wrong date would hide that the source stands still
+            log.warning("%s: the source has records of the future, up to %s", self.dataset.name, newest[:10])
+            (past,), _ = self._one(
+                Query(f"count(*) as rows,max({self.day}) as newest", f"{self.day} < '{tomorrow}T00:00:00'")
+            )
+            newest = past["newest"] or ""
+        return State(int(row["rows"]), row["updated"] or "", newest), headers.get(TRUTH, "")
 
     def count(self, one: Extraction, now: State) -> int:
         """How many rows an extraction has, as the API counts them."""
@@ -220,12 +227,15 @@ class Fetch:
         return int(row["rows"])
 
     def _one(self, query: Query) -> tuple[list[dict[str, str]], Mapping[str, str]]:
-        if self.dry_run:
-            log.info("%s: %s", self.dataset.name, self.client.describe(self.client.query(query)))
-        rows, headers = self.client.rows(query)
+        rows, headers = self._rows(query)
         if len(rows) != 1 or not rows[0].get("rows", "").isdecimal():
             raise Mismatch(f"the answer to {query.soql()} is no count: {rows[:1]}")
         return rows, headers
+
+    def _rows(self, query: Query) -> tuple[list[dict[str, str]], Mapping[str, str]]:
+        if self.dry_run:
+            log.info("%s: %s", self.dataset.name, self.client.describe(self.client.query(query)))
+        return self.client.rows(query)
 
     def say_how_fresh(self, now: State) -> None:
         """Log how old the newest record is, as a warning where the source has not moved for long."""

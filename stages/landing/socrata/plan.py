@@ -22,7 +22,8 @@ NAME = re.compile(
 
 @dataclass(frozen=True)
 class State:
-    """A table of the source as it is: how many rows, its newest `:updated_at` and its newest date, as answered.
+    """A table of the source as it is: how many rows, its newest `:updated_at`, and its newest date that is not in the
+    future, as answered.
 
     Two equal states are the same table: whatever is added or edited has a new time, and what is removed is missed.
     """
