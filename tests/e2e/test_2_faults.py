@@ -60,6 +60,16 @@ def undisturbed_after(cluster: Cluster, undisturbed: dict[str, tuple[int, str]])
     cluster.no_orphans()
 
 
+def three_chunks_run(cluster: Cluster) -> None:
+    """Wait until three chunks of transform_clean are worked on at once."""
+
+    def they_run() -> bool:
+        running = [name for name, phase in cluster.stage_pods().items() if phase == "Running"]
+        return sum(name.startswith("transform-clean") for name in running) >= 3
+
+    cluster.until(they_run, "three running pods of transform_clean")
+
+
 def test_stage_pod_deleted(cluster: Cluster) -> None:
     """Someone deletes a running stage's pod: that try fails and says so, the next succeeds."""
     run_id = cluster.start()
@@ -168,18 +178,18 @@ def test_postgres_pod_deleted(cluster: Cluster) -> None:
 
 @pytest.mark.extended
 def test_scheduler_pod_deleted(cluster: Cluster) -> None:
-    """The scheduler, in which the tasks run, is replaced while a stage runs: the task ends in peace."""
+    """The scheduler, in which the tasks run, is replaced while chunks are worked on: their tasks end in peace."""
     run_id = cluster.start()
-    cluster.running_pod(run_id, "transform_clean")
+    three_chunks_run(cluster)
     cluster.kubectl("-n", "airflow", "delete", "pod", "airflow-scheduler-0", "--wait=false")
     assert cluster.finish(run_id) == "success"
     assert cluster.tries(run_id)["transform_clean"] == 1
 
 
 def test_scheduler_killed_without_grace(cluster: Cluster) -> None:
-    """As by a lost node: no process can clean up. The next try takes the stage up, or does it again."""
+    """As by a lost node: no process can clean up. The next tries take the chunks up, or do them again."""
     run_id = cluster.start()
-    cluster.running_pod(run_id, "transform_clean")
+    three_chunks_run(cluster)
     cluster.kubectl("-n", "airflow", "delete", "pod", "airflow-scheduler-0", "--force", "--grace-period=0")
     assert cluster.finish(run_id) == "success"
 
