@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import urllib.parse
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 from cluster import Cluster
+from collisions_ops.backfill import run_of
+from collisions_ops.settings import DAG
 from lake import REPOSITORY
 
 pytestmark = pytest.mark.extended
@@ -104,3 +109,54 @@ def test_a_release_is_rolled_back(cluster: Cluster, same_answers_after: None, tm
     cluster.settle()
     assert "run success" in cluster.run("scripts/trigger")
     cluster.run("scripts/up")
+
+
+def test_a_cancelled_backfills_run_is_told_and_freed(cluster: Cluster, same_answers_after: None) -> None:
+    """A run cleared after its backfill was cancelled stays queued: the next backfill says so, and how to free it."""
+    days = [date(2022, 1, day) for day in (10, 11, 12)]
+    scope = {"dag_id": DAG, "from_date": f"{days[0]}T00:00:00Z", "to_date": f"{days[-1]}T23:00:00Z"}
+    made = cluster.airflow.send("POST", "/api/v2/backfills", {**scope, "reprocess_behavior": "completed"})
+    first = cluster.until(lambda: run_of(cluster.airflow, days[0]), "the first day's run")["dag_run_id"]
+    cluster.running_pod(first, "ingest_raw")
+    cluster.airflow.send("PUT", f"/api/v2/backfills/{made['id']}/cancel", {})
+    cluster.until(lambda: cluster.airflow.run(first)["state"] in ("success", "failed"), "the first day's end", 300)
+    where = f"dagRuns/{urllib.parse.quote(first)}"
+    cluster.airflow.send("POST", f"{where}/clear", {"dry_run": False, "only_failed": False})
+    cluster.until(lambda: cluster.airflow.run(first)["state"] == "queued", "the cleared run is queued")
+
+    again = ("scripts/backfill", "--from", str(days[0]), "--to", str(days[-1]))
+    said = cluster.run(*again, "--dry-run", check=False)
+    assert "2 of 3 days" in said
+    assert f"{days[0]}  left out: in flight: {first} is queued; its backfill has ended" in said
+    assert "mark the run as failed in the UI" in said
+    cluster.airflow.send("PATCH", where, {"state": "failed"})
+    assert "3 of 3 days" in cluster.run(*again)
+    assert [run_of(cluster.airflow, day)["state"] for day in days] == ["success"] * 3
+
+
+def test_a_container_runtime_that_stands_still_is_survived(cluster: Cluster, same_answers_after: None) -> None:
+    """For three minutes no port-forward works; afterwards the commands answer again without anybody's help."""
+    run_id = cluster.start()
+    cluster.running_pod(run_id, "ingest_raw")
+    node = ("docker", "exec", "collisions-control-plane", "systemctl")
+    cluster.run(*node, "kill", "--signal=SIGSTOP", "containerd")
+    try:
+        time.sleep(180)  # the fault itself: longer than any timeout on the way
+    finally:
+        cluster.run(*node, "kill", "--signal=SIGCONT", "containerd")
+    began = time.monotonic()
+    assert "MinIO" in cluster.run("scripts/status")
+    print(f"scripts/status answered {time.monotonic() - began:.0f} s after containerd went on")
+    assert cluster.finish(run_id) == "success"
+    cluster.no_orphans()
+
+
+def test_up_after_the_node_was_stopped(cluster: Cluster, same_answers_after: None) -> None:
+    """As after a restart of the machine: one call of scripts/up, and all is as before."""
+    before = cluster.airflow.get("dagRuns")["total_entries"]
+    cluster.run("docker", "stop", "collisions-control-plane")
+    began = time.monotonic()
+    cluster.run("scripts/up", timeout=1200)
+    print(f"scripts/up took {time.monotonic() - began:.0f} s")
+    cluster.settle()
+    assert cluster.airflow.get("dagRuns")["total_entries"] >= before
