@@ -129,7 +129,7 @@ def check_shrink(this: Run, built: Path, published: ObjectInfo, rows: dict[str, 
     The published file is fetched only if the manifests lack its row counts (`before`) or show too large a loss.
     """
     limit = this.settings.max_shrink_ratio
-    if before and all(rows.get(dataset, 0) >= (1 - limit) * count for dataset, count in before.items()):
+    if before.keys() >= rows.keys() and all(rows.get(name, 0) >= (1 - limit) * it for name, it in before.items()):
         return
     with this.store.local(published.key) as path:
         try:

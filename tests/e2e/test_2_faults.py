@@ -60,6 +60,15 @@ def undisturbed_after(cluster: Cluster, undisturbed: dict[str, tuple[int, str]])
     cluster.no_orphans()
 
 
+@pytest.fixture
+def small_chunks(cluster: Cluster) -> Iterator[None]:
+    """A run has many chunks meanwhile, where it has one otherwise."""
+    settings = ("-n", "collisions", "patch", "configmap", "stage-settings", "--patch")
+    cluster.kubectl(*settings, '{"data": {"COLLISIONS_CHUNK_MIB": "8"}}')
+    yield
+    cluster.kubectl(*settings, '{"data": {"COLLISIONS_CHUNK_MIB": null}}')
+
+
 def three_chunks_run(cluster: Cluster) -> None:
     """Wait until three chunks of transform_clean are worked on at once."""
 
@@ -177,7 +186,7 @@ def test_postgres_pod_deleted(cluster: Cluster) -> None:
 
 
 @pytest.mark.extended
-def test_scheduler_pod_deleted(cluster: Cluster) -> None:
+def test_scheduler_pod_deleted(cluster: Cluster, small_chunks: None) -> None:
     """The scheduler, in which the tasks run, is replaced while chunks are worked on: their tasks end in peace."""
     run_id = cluster.start()
     three_chunks_run(cluster)
@@ -187,9 +196,9 @@ def test_scheduler_pod_deleted(cluster: Cluster) -> None:
 
 
 def test_scheduler_killed_without_grace(cluster: Cluster) -> None:
-    """As by a lost node: no process can clean up. The next tries take the chunks up, or do them again."""
+    """As by a lost node: no process can clean up. The next try takes the stage up, or does it again."""
     run_id = cluster.start()
-    three_chunks_run(cluster)
+    cluster.running_pod(run_id, "transform_clean")
     cluster.kubectl("-n", "airflow", "delete", "pod", "airflow-scheduler-0", "--force", "--grace-period=0")
     assert cluster.finish(run_id) == "success"
 

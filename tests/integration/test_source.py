@@ -195,6 +195,7 @@ def test_a_republished_table_is_not_asked_for_row_by_row(folder_lake: Lake, sour
 
 
 FAULTS = {
+    "202": Fault("status", status=202),
     "429": Fault("status", status=429),
     "429 with Retry-After": Fault("status", status=429, retry_after="1"),
     "503": Fault("status", "count"),
@@ -203,6 +204,7 @@ FAULTS = {
     "rows missing": Fault("short"),
     "a row twice": Fault("twice", skip=1),
     "a row left out of a full page": Fault("gap"),
+    "a page of an earlier state": Fault("old"),
     "error page with 200": Fault("html", "probe"),
 }
 
@@ -235,6 +237,60 @@ def test_a_long_retry_after_is_not_slept_through(folder_lake: Lake, source: Sour
     done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings())
     assert done.code == 75
     assert "gave up after 1 tries" in done.last
+
+
+@pytest.mark.parametrize("kind", ["short", "tail", "old", "cut", "reset", "html"])
+def test_an_export_that_is_not_whole_is_asked_for_again(folder_lake: Lake, source: Source, kind: str) -> None:
+    source.server.faults.append(Fault(kind, "export"))
+    log = ingest(folder_lake, source, "--full-refresh")
+    assert "WARNING" in log
+    assert source.asked().count("export") == 2
+    run(folder_lake, source, "--full-refresh")
+    assert ids(folder_lake) == sorted(int(row["collision_id"]) for row in source.table.sorted_rows())
+
+
+def test_a_page_that_comes_again_later_is_noticed(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("first", skip=2))
+    log = ingest(folder_lake, source, "--start=2024-03-04", "--end=2024-03-08", source_page_rows="4")
+    assert "page 3 has 4 rows, 0 of them new, of 4 due" in log
+    assert landed(folder_lake) == served(source)
+
+
+def test_a_source_without_rows_withdraws_nothing(folder_lake: Lake, source: Source) -> None:
+    run(folder_lake, source, *DAY, NEW, "--full-refresh")
+    before = ids(folder_lake)
+    source.table.rows.clear()
+    log = run(folder_lake, source, *DAY, NEW, "--full-refresh")
+    assert "the source is empty" in log
+    assert ids(folder_lake) == before
+
+
+def test_a_source_that_returns_to_an_earlier_state_is_read_again(folder_lake: Lake, source: Source) -> None:
+    """In between another file was landed, with a record that is gone again."""
+    run(folder_lake, source, *DAY, NEW, "--full-refresh")
+    source.table.insert(rows(1, 299, CRASH_DATE="03/05/2024"))
+    run(folder_lake, source, *DAY)
+    source.table.remove("299")
+    run(folder_lake, source, *DAY, NEW)
+    run(folder_lake, source, *DAY, NEW, "--full-refresh")
+    assert ids(folder_lake) == sorted(int(row["collision_id"]) for row in source.table.sorted_rows())
+
+
+def test_a_backfill_after_a_republication_does_not_hide_what_follows(folder_lake: Lake, source: Source) -> None:
+    run(folder_lake, source, *DAY, NEW, "--full-refresh")
+    source.table.republish()
+    run(folder_lake, source, *DAY, source_page_rows="5")
+    run(folder_lake, source, *DAY, NEW, source_page_rows="5")
+    source.table.edit("100", number_of_persons_injured="7")
+    run(folder_lake, source, *DAY, NEW, source_page_rows="5")
+    assert folder_lake.one("select persons_injured from fct_collisions where collision_id = 100") == 7
+
+
+def test_an_answer_that_drips_without_end_is_left_at_the_end_of_the_time(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("status, drip", "any", times=100))
+    done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(source_total_seconds="1"))
+    assert done.code == 75
+    assert "COLLISIONS_SOURCE_TOTAL_SECONDS=1" in done.last
 
 
 def test_an_export_that_takes_longer_than_is_waited_for_gets_another_try(folder_lake: Lake, source: Source) -> None:
@@ -327,6 +383,10 @@ def test_a_refused_token_is_a_wrong_setting_and_shows_nowhere(folder_lake: Lake,
     assert done.code == 78
     assert "COLLISIONS_SOURCE_TOKEN" in done.last
     assert "a-wrong-one" not in done.log
+    source.server.faults.append(Fault("status", "any", status=403))
+    repeated = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(source_token="the-right-one"))
+    assert repeated.code == 78
+    assert "on order: …" in repeated.last
     ingest(folder_lake, source, *DAY, source_token="the-right-one")
     held = b"".join(folder_lake.store.read(key) for key in folder_lake.objects())
     assert b"the-right-one" not in held

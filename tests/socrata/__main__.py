@@ -19,7 +19,7 @@ from stages.landing.content import opened
 from stages.landing.header import read_dataset
 
 DAYS, ROWS = 60, 6_000  # of the sample, up to yesterday
-KINDS = ("status", "cut", "reset", "short", "gap", "twice", "drip", "html")
+KINDS = ("status", "cut", "reset", "short", "tail", "gap", "twice", "first", "old", "drip", "html")
 ANSWERS = ("probe", "count", "page", "export", "any")
 
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import socket
 import ssl
 import struct
@@ -29,9 +30,11 @@ DRIP_SECONDS = 0.2  # between two bytes of a dripping answer
 class Fault:
     """A misbehaviour of the next answers of a kind: `page`, `count`, `export`, `probe` or `any`.
 
-    `kind`: `status` (with `status` and `retry_after`), `cut` (the connection ends in the middle), `reset`, `short` (the
-    second half of the rows is missing), `gap` (the second row is missing, and the page is full all the same), `twice`
-    (one row is), `drip`, `html` (an error page with 200) or `none`. `pause`: seconds in the middle of the answer.
+    `kind`: `status` (with `status` and `retry_after`; `status, drip`: byte by byte), `cut` (the connection ends in the
+    middle), `reset`, `short` (the second half of the rows is missing), `tail` (an export ends within its last row),
+    `gap` (the second row is missing, and the page is full all the same), `twice` (one row is), `first` (the first page
+    comes again), `old` (by its headers of an earlier state), `drip`, `html` (an error page with 200) or `none`.
+    `pause`: seconds in the middle of the answer.
     `then` is done after the answer: the table changes underneath. `skip` answers are good ones; then `times` are not.
     """
 
@@ -149,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
         if table is None:
             return
         fault = self.api.fault(kind)
+        if fault.kind == "first":
+            given["where"] = re.sub(r" and \(:id > '[^']*'\)", "", given["where"])
         limit = int(given.get("limit", "1000")) + (fault.kind == "gap")
         try:
             columns, rows = answer(
@@ -164,7 +169,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _export(self, id_: str) -> None:
         table = self._allowed("export", id_, self.path)
         if table is not None:
-            self._send(table, table.portal_csv().encode(), {}, self.api.fault("export"))
+            fault = self.api.fault("export")
+            lines = table.portal_csv().splitlines(keepends=True)
+            kept = {"short": lines[: len(lines) // 2], "tail": [*lines[:-1], lines[-1][: len(lines[-1]) // 2]]}
+            self._send(table, "".join(kept.get(fault.kind, lines)).encode(), {}, fault)
 
     def _allowed(self, kind: str, id_: str, shown: str) -> Table | None:
         self.api.requests.append((kind, shown))
@@ -197,13 +205,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.connection.close()
-        elif fault.kind == "status":
+        elif fault.kind.startswith("status"):
             after = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-            self._answer(fault.status, "application/json", b'{"error":true,"message":"on order"}', after)
+            said = json.dumps({"error": True, "message": f"on order: {self.headers.get('X-App-Token')}"})
+            self._answer(fault.status, "application/json", said.encode(), after, fault)
         elif fault.kind == "html":
             self._answer(200, "text/html", b"<html><body>Down for maintenance</body></html>", {})
         else:
-            changed = format_datetime(table.clock, usegmt=True)
+            changed = format_datetime(table.clock - timedelta(days=fault.kind == "old"), usegmt=True)
             stated = {"Last-Modified": changed, "X-SODA2-Truth-Last-Modified": changed}
             stated["ETag"] = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
             self._answer(200, "text/csv; charset=utf-8", body, headers | stated, fault)
@@ -212,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, kind: str, body: bytes, headers: dict[str, str], fault: Fault | None = None) -> None:
         fault = fault or Fault()
-        if "gzip" in self.headers.get("Accept-Encoding", "") and fault.kind != "drip":
+        if "gzip" in self.headers.get("Accept-Encoding", "") and not fault.kind.endswith("drip"):
             body = gzip.compress(body, 1)
             headers = headers | {"Content-Encoding": "gzip"}
         self.send_response(status)
@@ -220,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         try:
-            if fault.kind == "drip":
+            if fault.kind.endswith("drip"):
                 for byte in body:
                     self.wfile.write(bytes([byte]))
                     if self._has_gone(DRIP_SECONDS):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from stages.lake.scope import Scope
 from stages.landing.socrata.pages import RecordCounter
 from stages.landing.socrata.plan import (
@@ -44,7 +46,7 @@ def test_a_scheduled_run_also_asks_for_what_has_changed_elsewhere_and_marks_what
     changed, interval = plan(DAY, SETTINGS, [WHOLE], STATE, NOW, follow=True)
     assert changed.where("crash_date") == (
         ":updated_at > '2024-07-08T05:00:00.000Z'"
-        " and (crash_date < '2024-06-27T00:00:00' or crash_date >= '2024-07-09T00:00:00')"
+        " and (crash_date < '2024-06-27T00:00:00' or crash_date >= '2024-07-09T00:00:00' or crash_date is null)"
     )
     assert (changed.followed, interval.followed) == (False, True)
 
@@ -71,6 +73,23 @@ def test_what_landing_has_of_the_same_state_is_not_asked_for_again() -> None:
     assert plan(DAY, SETTINGS, [same], STATE, NOW, full_refresh=True) == []
 
 
+def test_what_landing_has_of_the_same_state_is_asked_for_where_something_else_came_after_it() -> None:
+    whole = Extraction(EVERYTHING, whole=True, followed=True, moment=NOW - timedelta(days=2), state=STATE)
+    other = Extraction(DAY, moment=NOW - timedelta(days=1), state=BEFORE)
+    assert [one.whole for one in plan(DAY, NEVER, [other, whole], STATE, NOW, full_refresh=True)] == [True]
+    by_hand = Extraction(DAY, moment=NOW - timedelta(days=1))
+    assert [one.whole for one in plan(DAY, NEVER, [by_hand, whole], STATE, NOW, full_refresh=True)] == [True]
+
+
+def test_a_table_that_has_grown_by_a_tenth_is_fetched_whole() -> None:
+    """It was half loaded when it was last followed: the new rows would look like a republication."""
+    half = Extraction(EVERYTHING, whole=True, followed=True, moment=NOW - timedelta(days=1), state=BEFORE)
+    few = Settings("lake", source_page_rows=50)
+    assert [one.whole for one in plan(DAY, few, [half], State(1100, "later", "2024-07-05"), NOW, follow=True)] == [True]
+    grown = plan(DAY, few, [half], State(1020, "later", "2024-07-05"), NOW, follow=True)
+    assert [one.whole for one in grown] == [False, False]
+
+
 def test_a_landed_file_says_what_it_is_by_name_and_metadata() -> None:
     for one in [*plan(DAY, SETTINGS, [WHOLE], STATE, NOW, follow=True), *plan(Scope(), SETTINGS, [], STATE, NOW)]:
         named = read_name(one.key("bridges"), "bridges")
@@ -78,7 +97,8 @@ def test_a_landed_file_says_what_it_is_by_name_and_metadata() -> None:
         read = read_metadata(named, one.metadata())
         assert (read.covers, read.whole, read.followed, read.moment) == (one.covers, one.whole, one.followed, NOW)
         assert (read.state, read.since) == (STATE, one.since)
-    assert read_name("landing/bridges/by_hand.csv", "bridges") is None
+    for name in ("by_hand", "bridges_all_asof_20249999T999999Z", "bridges_2024-13-01_2024-14-01_asof_20240709T100000Z"):
+        assert read_name(f"landing/bridges/{name}.csv", "bridges") is None
 
 
 def test_an_extraction_is_later_than_every_earlier_one_whatever_the_clock_says() -> None:
@@ -100,3 +120,11 @@ def test_records_are_counted_whatever_the_blocks_cut() -> None:
         for start in range(0, len(text), size):
             counter.feed(text[start : start + size])
         assert counter.finish() == 4
+        assert not counter.ends_within(1)
+
+
+@pytest.mark.parametrize("text", [b"a,b\n1,2\n3", b'a,b\n1,2\n3,"4\n', b'a,b\n1,"2'])
+def test_a_cut_record_is_noticed(text: bytes) -> None:
+    counter = RecordCounter()
+    counter.feed(text)
+    assert counter.ends_within(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -63,6 +64,9 @@ class Client:
         self.url = settings.source_url.rstrip("/")
         self.requests = 0
         self.deadline = time.monotonic() + settings.source_total_seconds
+        # Whatever the server drips, even headers: at the deadline the connections are closed, and reading ends.
+        self.timer = threading.Timer(settings.source_total_seconds, self._shut)
+        self.timer.daemon = True
         token = {"X-App-Token": settings.source_token} if settings.source_token else {}
         if settings.source_api == "soda3" and not token:
             raise ConfigError("COLLISIONS_SOURCE_API=soda3 needs an app token: set COLLISIONS_SOURCE_TOKEN")
@@ -74,9 +78,14 @@ class Client:
             )  # the environment's proxy and CA bundle (HTTPS_PROXY, SSL_CERT_FILE) are httpx's own affair
         except (OSError, ValueError, httpx.InvalidURL) as error:
             raise ConfigError(f"the source's connection cannot be set up: {error}") from None
+        self.timer.start()
 
     def close(self) -> None:
         """Close its connections."""
+        self.timer.cancel()
+        self.http.close()
+
+    def _shut(self) -> None:
         self.http.close()
 
     # --- requests ---
@@ -158,7 +167,13 @@ class Client:
                 response.close()
         except Incomplete as error:
             raise _TryAgain(str(error)) from None
-        except (httpx.TransportError, httpx.DecodingError, UnicodeDecodeError, csv.Error) as error:
+        except (httpx.TransportError, httpx.DecodingError, UnicodeDecodeError, csv.Error, RuntimeError) as error:
+            if time.monotonic() >= self.deadline:
+                raise self._too_long() from None
+            if isinstance(error, RuntimeError):
+                raise
+            if isinstance(error, httpx.ProxyError) and "407" in str(error):
+                raise ConfigError(f"the proxy before {self.url} refuses access: {error}; check HTTPS_PROXY") from None
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise ConfigError(
                     f"{self.url}: its certificate is not trusted: {error}; behind a proxy that opens TLS, name a file"
@@ -175,11 +190,7 @@ class Client:
                 received += len(block)
                 now = time.monotonic()
                 if now > self.deadline:
-                    raise SourceUnavailable(
-                        f"{self.url}: fetching {self.id} takes longer than COLLISIONS_SOURCE_TOTAL_SECONDS="
-                        f"{self.settings.source_total_seconds}; nothing of it was landed; run again later, or allow"
-                        " more"
-                    )
+                    raise self._too_long()
                 if now - window > self.settings.source_timeout_seconds:
                     if received < SLOWEST:
                         raise Incomplete(f"only {received} bytes in {self.settings.source_timeout_seconds} s")
@@ -188,16 +199,26 @@ class Client:
         finally:
             self.receiving += time.monotonic() - start
 
+    def _too_long(self) -> SourceUnavailable:
+        return SourceUnavailable(
+            f"{self.url}: fetching {self.id} takes longer than COLLISIONS_SOURCE_TOTAL_SECONDS="
+            f"{self.settings.source_total_seconds}; nothing of it was landed; run again later, or allow more"
+        )
+
+    def _without_token(self, text: str) -> str:
+        """What the server says, in case it repeats the token."""
+        return text.replace(self.settings.source_token, "…") if self.settings.source_token else text
+
     def _check(self, request: httpx.Request, response: httpx.Response) -> None:
         """Raise what a status or a content type means."""
         status, kind = response.status_code, response.headers.get("content-type", "")
         if status == 200 and kind.startswith("text/csv"):
             return
-        said = " ".join(_start(response).split())[:SHOWN]
+        said = self._without_token(" ".join(_start(response).split()))[:SHOWN]
         if status == 200:
             raise Incomplete(f"the answer is {kind or 'of no stated type'}, not CSV: {said}")
         problem = f"HTTP {status} {response.reason_phrase}: {said}"
-        if status in {408, 425, 429} or status >= 500:
+        if status in {202, 408, 425, 429} or status >= 500:
             raise _TryAgain(problem, _retry_after(response.headers.get("retry-after", "")))
         where = self.describe(request)
         if status in {401, 403}:
@@ -208,7 +229,8 @@ class Client:
         if status == 404:
             raise ConfigError(f"{where}: {problem}; check COLLISIONS_SOURCE_URL, and whether the dataset has moved")
         if status in range(300, 400):
-            raise ConfigError(f"{where}: moved to {response.headers.get('location', '?')}; check COLLISIONS_SOURCE_URL")
+            moved = self._without_token(response.headers.get("location", "?"))
+            raise ConfigError(f"{where}: moved to {moved}; check COLLISIONS_SOURCE_URL")
         raise DataError(f"{where}: refused: {problem}; the API's columns or its language may have changed")
 
     def _say_why(self, state: tenacity.RetryCallState) -> None:

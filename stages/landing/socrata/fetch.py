@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from stages.lake.job import Run
 from stages.lake.scope import stretches, whole_months
 from stages.lake.store import ObjectStore
 from stages.landing.socrata.client import Client, Query
-from stages.landing.socrata.pages import ID, UPDATED, Answer, Mismatch, PageCache, download, export
+from stages.landing.socrata.pages import ID, TRUTH, UPDATED, Answer, Mismatch, PageCache, download, export
 from stages.landing.socrata.plan import (
     Extraction,
     State,
@@ -31,7 +31,6 @@ from stages.landing.socrata.plan import (
 from stages.logs import counter, human_bytes, log
 
 ROUNDS = 4  # how often a source that changes while it is read is read again
-TRUTH = "x-soda2-truth-last-modified"
 TIMESTAMPS = {"floating_timestamp", "fixed_timestamp", "calendar_date"}
 TYPES = {"number", "text", *TIMESTAMPS}
 
@@ -85,8 +84,41 @@ class Fetch:
 
     def _round(self, folder: Path) -> list[str]:
         columns = self.columns()
-        before, truth = self.state()
+        before = self.state()
         self.say_how_fresh(before)
+        if not before.rows:
+            return []  # a table without rows is a fault of the source: it withdraws nothing
+        wanted = self._wanted(before)
+        if not wanted:
+            log.info("%s: the source has not changed since it was fetched; nothing to ask for", self.dataset.name)
+        answers: list[tuple[Extraction, Path, Answer]] = []
+        for number, one in enumerate(wanted):
+            expected = self.count(one, before)
+            if one.since and republished(expected, before, self.run.settings):
+                self._say_republished(expected, before)
+                if one.followed:  # the mark is then the interval's, although landing has it
+                    wanted.append(replace(one, covers=one.elsewhere, since="", elsewhere=None))
+                continue
+            if one.since and not expected:
+                continue
+            path = folder / f"{number}.csv"
+            if self.dry_run:
+                self._describe(one, columns, expected)
+                continue
+            with counter(expected, f"{self.dataset.name} {one.what}") as tell:
+                if one.whole:
+                    answer = export(self.client, expected, path, before.changed, tell)
+                else:
+                    answer = self._download(one, columns, expected, path, tell)
+            answers.append((one, path, answer))
+        if answers:
+            after = self.state()
+            if after != before:
+                raise Mismatch(f"{before.rows:,} rows changed by {before.updated} became {after}")
+        return [self._land(*answer, columns) for answer in answers]
+
+    def _wanted(self, before: State) -> list[Extraction]:
+        """What is to be asked for, in the order of landing."""
         earlier = landed(self.run.store, self.dataset.name, before)
         moment = extraction_time(datetime.now(UTC), earlier)
         wanted = plan(
@@ -101,35 +133,23 @@ class Fetch:
         for stretch in stretches(self.run.also):  # years apart from those of the scope
             if not any(one.whole for one in wanted):
                 wanted += plan(whole_months([*stretch]), self.run.settings, earlier, before, moment)
-        if not wanted:
-            log.info("%s: the source has not changed since it was fetched; nothing to ask for", self.dataset.name)
-        answers: list[tuple[Extraction, Path, Answer]] = []
-        for number, one in enumerate(wanted):
-            expected = self.count(one, before)
-            if one.since and self._is_left_out(one, expected, before):
-                continue
-            path = folder / f"{number}.csv"
-            if self.dry_run:
-                self._describe(one, columns, expected)
-                continue
-            with counter(expected, f"{self.dataset.name} {one.what}") as tell:
-                if one.whole:
-                    answer = export(self.client, expected, path, tell)
-                else:
-                    answer = self._download(one, columns, expected, path, tell)
-            answers.append((one, path, answer))
-        if answers:
-            after = self.state()
-            if after != (before, truth):
-                raise Mismatch(f"{before.rows:,} rows changed by {before.updated} became {after[0]}")
-        return [self._land(*answer, columns) for answer in answers]
+        return wanted
 
     def _download(
         self, one: Extraction, columns: list[str], expected: int, path: Path, tell: Callable[[int], None]
     ) -> Answer:
-        cache, where = self._cache(one, columns, expected), one.where(self.day)
+        cache, changed = self._cache(one, columns, expected), one.state.changed if one.state else ""
         try:
-            return download(self.client, where, columns=columns, expected=expected, path=path, cache=cache, tell=tell)
+            return download(
+                self.client,
+                one.where(self.day),
+                columns=columns,
+                expected=expected,
+                path=path,
+                cache=cache,
+                changed=changed,
+                tell=tell,
+            )
         except Mismatch:
             cache.clear()  # the fault may be in a page that was kept
             raise
@@ -156,15 +176,12 @@ class Fetch:
         )
         return key
 
-    def _is_left_out(self, one: Extraction, changed: int, now: State) -> bool:
-        if republished(changed, now, self.run.settings):
-            log.warning(
-                "%s: %s of the source's %s rows have a new :updated_at: it was published anew, so single changes cannot"
-                " be told apart and are not asked for; edits of older records come with the next full refresh",
-                *(self.dataset.name, f"{changed:,}", f"{now.rows:,}"),
-            )
-            return True
-        return not changed
+    def _say_republished(self, changed: int, now: State) -> None:
+        log.warning(
+            "%s: %s of the source's %s rows have a new :updated_at: it was published anew, so single changes cannot"
+            " be told apart and are not asked for; edits of older records come with the next full refresh",
+            *(self.dataset.name, f"{changed:,}", f"{now.rows:,}"),
+        )
 
     def _describe(self, one: Extraction, columns: list[str], expected: int) -> None:
         limit = self.run.settings.source_page_rows
@@ -185,13 +202,18 @@ class Fetch:
         Raises DataError where the API no longer has one that the dataset needs, or where the dates are no dates.
         """
         found, headers = self._rows(Query(":*,*", limit=1))
-        fields = json.loads(headers.get("x-soda2-fields", "null")) or list(found[0] if found else [])
-        types = dict(zip(fields, json.loads(headers.get("x-soda2-types", "[]")), strict=False))
+        try:
+            fields = json.loads(headers.get("x-soda2-fields", "null")) or list(found[0] if found else [])
+            types = dict(zip(fields, json.loads(headers.get("x-soda2-types", "[]")), strict=False))
+        except json.JSONDecodeError as error:
+            raise Mismatch(f"the answer's headers do not name its columns: {error}") from None
+        if not fields:
+            raise Mismatch("the answer has no columns")
         declared = self.dataset.forms[self.form]
         missing = [name for name in declared if name not in fields]
         needed = [name for name in missing if name in self.dataset.kept(self.form)]
         where = f"{self.dataset.name} ({self.client.url}, {self.client.id})"
-        if fields and needed:
+        if needed:
             raise DataError(f"{where}: the source no longer has the columns {', '.join(needed)}; nothing was fetched")
         problems = wrong_types(self.dataset, self.form, types)
         if self.day in problems:
@@ -207,8 +229,8 @@ class Fetch:
             log.warning("%s: the source has new columns, kept in raw only: %s", where, ", ".join(new))
         return [ID, UPDATED, *(name for name in declared if name not in missing), *new]
 
-    def state(self) -> tuple[State, str]:
-        """The whole table as it is now, and when the source says that it last changed."""
+    def state(self) -> State:
+        """The whole table as it is now."""
         (row,), headers = self._one(Query(f"count(*) as rows,max({UPDATED}) as updated,max({self.day}) as newest"))
         newest, tomorrow = row["newest"] or "", datetime.now(UTC).date() + timedelta(days=1)
         if newest >= f"{tomorrow}":  # one wrong date would hide that the source stands still
@@ -217,7 +239,12 @@ class Fetch:
                 Query(f"count(*) as rows,max({self.day}) as newest", f"{self.day} < '{tomorrow}T00:00:00'")
             )
             newest = past["newest"] or ""
-        return State(int(row["rows"]), row["updated"] or "", newest), headers.get(TRUTH, "")
+        state = State(int(row["rows"]), row["updated"] or "", newest, headers.get(TRUTH, ""))
+        try:
+            _ = state.newest_day
+        except ValueError:
+            raise Mismatch(f"its newest date is answered as {newest!r}") from None
+        return state
 
     def count(self, one: Extraction, now: State) -> int:
         """How many rows an extraction has, as the API counts them."""

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stages.lake import keys
 from stages.lake.store import ObjectStore
 from stages.landing.socrata.client import Client, Query
@@ -20,6 +22,8 @@ from stages.landing.socrata.client import Client, Query
 if TYPE_CHECKING:
     import httpx
 
+TRUTH = "x-soda2-truth-last-modified"
+OUT_OF_DATE = "x-soda2-data-out-of-date"
 ID = ":id"  # the API's own name of a row, by which pages follow one another
 UPDATED = ":updated_at"
 ABANDONED = timedelta(days=1)  # pages that nobody has asked for since then are removed
@@ -88,9 +92,11 @@ def download(
     expected: int,
     path: Path,
     cache: PageCache,
+    changed: str,
     tell: Callable[[int], None],
 ) -> Answer:
     """Write the `expected` rows that meet `where` to `path`, as CSV with one header; `tell` is given the rows so far.
+    `changed` is when the source says that the table last changed.
 
     Pages are found by the key of the row before, not by their number, so that a row which is added or removed meanwhile
     shifts none. Raises Mismatch where the answers do not come to what the API has counted.
@@ -98,9 +104,10 @@ def download(
     limit = client.settings.source_page_rows
     rows, number, last = 0, 0, ""
     headers: dict[str, str] = {}
-    before: set[str] = set()
+    before = np.array([], dtype=np.int64)  # hashes of the keys so far
 
     def take(response: httpx.Response, body: Iterator[bytes]) -> bytes:
+        check_state(response.headers, changed)
         headers.update(response.headers)
         return b"".join(body)
 
@@ -112,18 +119,17 @@ def download(
             condition = " and ".join(f"({part})" for part in (where, after) if part)
             page = kept or client.ask(client.query(Query(",".join(columns), condition, ID, limit)), take)
             found = read_page(page, columns)
-            seen = set(found)
-            if len(found) != due or len(seen) != due or seen & before:
-                raise Mismatch(
-                    f"page {number + 1} has {len(found):,} rows, {len(seen - before):,} of them new, of {due:,} due"
-                )
+            new = np.setdiff1d(np.fromiter(map(hash, found), dtype=np.int64), before)
+            if len(found) != due or len(new) != due:
+                raise Mismatch(f"page {number + 1} has {len(found):,} rows, {len(new):,} of them new, of {due:,} due")
             if kept is None and rows + due < expected:  # after the last page comes the landing itself
                 cache.keep(number, page)
             header, _, body = page.partition(b"\n")  # no name has a line break
             file.write(body if number else header + b"\n" + body)
             if body and not body.endswith(b"\n"):
                 file.write(b"\n")
-            rows, number, before, last = rows + due, number + 1, seen, found[-1] if found else ""
+            before = np.concatenate([before, new])
+            rows, number, last = rows + due, number + 1, found[-1] if found else ""
             tell(rows)
     return Answer(rows, headers)
 
@@ -131,24 +137,35 @@ def download(
 def read_page(page: bytes, columns: Sequence[str]) -> list[str]:
     """The API's own keys of a page's rows, in order: its first column. Raises Mismatch where it has other columns."""
     records = csv.reader(io.StringIO(page.decode("utf-8-sig", errors="replace"), newline=""))
-    names = next(records, [])
-    if names != list(columns):
-        raise Mismatch(f"the answer's columns are {', '.join(names)[:200]}, not those that were asked for")
     found = []
-    for row in records:
-        if len(row) != len(columns):
-            raise Mismatch(f"a row has {len(row)} fields where there are {len(columns)} columns")
-        found.append(row[0])
+    try:
+        names = next(records, [])
+        if names != list(columns):
+            raise Mismatch(f"the answer's columns are {', '.join(names)[:200]}, not those that were asked for")
+        for row in records:
+            if len(row) != len(columns):
+                raise Mismatch(f"a row has {len(row)} fields where there are {len(columns)} columns")
+            found.append(row[0])
+    except csv.Error as error:
+        raise Mismatch(f"the answer is no CSV: {error}") from None
     return found
 
 
-def export(client: Client, expected: int, path: Path, tell: Callable[[int], None]) -> Answer:
+def check_state(headers: Mapping[str, str], changed: str) -> None:
+    """Raise Mismatch for an answer that says that it is of another state of the table than that of `changed`."""
+    stated = headers.get(TRUTH, "")
+    if headers.get(OUT_OF_DATE, "").lower() == "true" or (stated and changed and stated != changed):
+        raise Mismatch(f"an answer is of the table as it was at {stated or 'another time'}, not at {changed}")
+
+
+def export(client: Client, expected: int, path: Path, changed: str, tell: Callable[[int], None]) -> Answer:
     """Write the whole table, in the portal's form, to `path` as it comes; at most a block of it is in memory.
 
-    Raises Mismatch where it has not the `expected` rows.
+    Raises Mismatch where it has not the `expected` rows, or its last one is cut.
     """
 
     def take(response: httpx.Response, body: Iterator[bytes]) -> Answer:
+        check_state(response.headers, changed)
         counter = RecordCounter()
         with path.open("wb") as file:
             for block in body:
@@ -158,21 +175,27 @@ def export(client: Client, expected: int, path: Path, tell: Callable[[int], None
         rows = max(0, counter.finish() - 1)
         if rows != expected:
             raise Mismatch(f"the export has {rows:,} rows where the API counts {expected:,}")
+        with path.open("rb") as file:
+            commas = file.readline().count(b",")
+        if counter.ends_within(commas):
+            raise Mismatch("the export ends within a row")
         return Answer(rows, dict(response.headers))
 
     return client.ask(client.export(), take)
 
 
 class RecordCounter:
-    """Counts the records of a CSV that comes in blocks: line ends outside of quotes."""
+    """Counts the records of a CSV that comes in blocks: line ends outside of quotes; and commas likewise."""
 
     def __init__(self) -> None:
-        self.records, self.quoted, self.rest = 0, False, False
+        self.records, self.commas, self.quoted, self.rest = 0, 0, False, False
 
     def feed(self, block: bytes) -> None:
         """Count a block's."""
         parts = block.split(b'"')
-        self.records += sum(part.count(b"\n") for part in parts[self.quoted :: 2])
+        outside = parts[self.quoted :: 2]
+        self.records += sum(part.count(b"\n") for part in outside)
+        self.commas += sum(part.count(b",") for part in outside)
         self.quoted ^= len(parts) % 2 == 0
         if block:
             self.rest = not (block.endswith(b"\n") and not self.quoted)
@@ -180,3 +203,7 @@ class RecordCounter:
     def finish(self) -> int:
         """All records, the last of which may lack its line end."""
         return self.records + self.rest
+
+    def ends_within(self, commas: int) -> bool:
+        """Whether the last record is cut: it ends within a field, or has no line end and fewer than these commas."""
+        return self.quoted or (self.rest and self.commas < commas * self.finish())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 
 from stages.lake import keys
 from stages.lake.scope import Scope
@@ -22,8 +23,8 @@ NAME = re.compile(
 
 @dataclass(frozen=True)
 class State:
-    """A table of the source as it is: how many rows, its newest `:updated_at`, and its newest date that is not in the
-    future, as answered.
+    """A table of the source as it is: how many rows, its newest `:updated_at`, its newest date that is not in the
+    future, and when the source says that it last changed, as answered.
 
     Two equal states are the same table: whatever is added or edited has a new time, and what is removed is missed.
     """
@@ -31,6 +32,7 @@ class State:
     rows: int
     updated: str
     newest: str
+    changed: str = ""
 
     @property
     def newest_day(self) -> date | None:
@@ -86,6 +88,7 @@ class Extraction:
         assert self.state is not None
         declared = {"extracted-at": self.moment.isoformat(), "source-rows": str(self.state.rows)}
         declared |= {"source-updated": self.state.updated, "source-newest": self.state.newest}
+        declared |= {"source-changed": self.state.changed} if self.state.changed else {}
         declared |= {"source-followed": "true"} if self.followed else {}
         declared |= {"changed-since": self.since} if self.since else {}
         if self.covers:
@@ -98,9 +101,12 @@ def read_name(key: str, dataset: str) -> Extraction | None:
     found = NAME.fullmatch(key.removeprefix(keys.landing(dataset)))
     if not found or found["dataset"] != dataset:
         return None
-    moment = datetime.strptime(found["moment"], MOMENT).replace(tzinfo=UTC)
-    if found["start"]:
-        return Extraction(Scope.parse(found["start"], found["end"]), moment=moment)
+    try:
+        moment = datetime.strptime(found["moment"], MOMENT).replace(tzinfo=UTC)
+        if found["start"]:
+            return Extraction(Scope.parse(found["start"], found["end"]), moment=moment)
+    except ValueError:  # no such day or hour: somebody else's name
+        return None
     whole = found["what"] == "all"
     return Extraction(EVERYTHING if whole else None, whole=whole, moment=moment)
 
@@ -109,7 +115,12 @@ def read_metadata(named: Extraction, metadata: Mapping[str, str]) -> Extraction:
     """The same with what its file declares; without a state where that is missing, as after a copy by hand."""
     if not {"source-rows", "source-updated", "source-newest"} <= metadata.keys():
         return named
-    state = State(int(metadata["source-rows"]), metadata["source-updated"], metadata["source-newest"])
+    state = State(
+        int(metadata["source-rows"]),
+        metadata["source-updated"],
+        metadata["source-newest"],
+        metadata.get("source-changed", ""),
+    )
     followed = metadata.get("source-followed") == "true"
     return replace(named, state=state, followed=followed, since=metadata.get("changed-since", ""))
 
@@ -136,11 +147,12 @@ def plan(
 
     `earlier` is what landing has, newest first. `follow`: a scheduled run, which follows what has changed elsewhere and
     makes a full refresh when one is due; other runs keep to their dates. What landing already has of the same state of
-    the source is not asked for again.
+    the source is not asked for again, unless something of another state was landed after it.
     """
-    standing = [one for one in earlier if one.state == now]
+    standing = list(takewhile(lambda one: one.state == now, earlier))
     made = replace(Extraction(None), moment=moment, state=now)
-    if full_refresh or (not follow and scope.start is None) or (follow and refresh_due(settings, earlier, moment)):
+    due = follow and refresh_due(settings, earlier, now, moment)
+    if full_refresh or due or (not follow and scope.start is None):
         whole = replace(made, covers=EVERYTHING, whole=True, followed=True)
         return [] if any(one.whole for one in standing) else [whole]
 
@@ -156,12 +168,16 @@ def plan(
     return wanted
 
 
-def refresh_due(settings: Settings, earlier: Iterable[Extraction], moment: datetime) -> bool:
-    """Whether the last whole table is older than the settings allow, or there is none."""
+def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, moment: datetime) -> bool:
+    """Whether the last whole table is older than the settings allow, or there is none; or the table has grown so much
+    since it was last followed that it cannot have been whole then.
+    """
     if not settings.full_refresh_days:
         return False
     last = next((one.moment for one in earlier if one.whole and one.moment), None)
-    return last is None or moment - last >= timedelta(days=settings.full_refresh_days)
+    before = next((one.state for one in earlier if one.followed), None)
+    grown = before is not None and republished(now.rows - before.rows, before, settings)
+    return grown or last is None or moment - last >= timedelta(days=settings.full_refresh_days)
 
 
 def covered(scope: Scope, lookback_days: int, last: Extraction | None) -> Scope:

@@ -20,17 +20,19 @@ def superfluous(
     `rejected` counts the rows of each file that transform_clean has rejected. `followed` is the key of the last file
     with which a run followed the source: the next run starts from it, so it stays. A file that has rows which could not
     be read or were rejected stays too, for they are kept in quarantine, and removes nothing: a record that seems to be
-    missing from it may be one of these rows. `records` reads the months and keys of a file's rows.
+    missing from it may be one of these rows. So does one that has not been taken in whole. `records` reads the months
+    and keys of a file's rows.
     """
     fetched: list[tuple[Extraction, Source]] = []
     for source in sources:
         one = read_name(source.key, dataset)
-        if one and one.moment and not source.removed_at and not source.quarantined and not rejected.get(source.name):
+        whole = not (source.removed_at or source.quarantined or source.left_in_landing or rejected.get(source.name))
+        if one and one.moment and whole:
             fetched.append((one, source))
     found = {}
     for one, source in fetched:
         for later, covering in fetched:
-            if source.key == followed or covering.left_in_landing or not replaces(later, covering, one, source):
+            if source.key == followed or not replaces(later, covering, one, source):
                 continue
             # A record that the later file lacks was withdrawn, or is in another month now. Of what its month had before
             # it moved into these dates, the earlier file would no longer tell that it is out of date.
