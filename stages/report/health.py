@@ -11,9 +11,13 @@ import duckdb
 from stages.datasets import registry
 
 COLLISIONS = next(dataset.name for dataset in registry() if dataset.tables[0].name == "collisions")  # of fct_collisions
+FIGURES, PERSONS = "fct_collisions", "fct_persons"  # what the figures, and age and role, are counted from
 NOT_KNOWN = "not known"
+UNSTATED = "\u2013"  # a value that a record lacks
 RUNS = 30
 LISTED = 12  # landed files
+REVISIONS = 30
+OPEN = 8  # a table of more rows is folded away
 # What people ask for, and the SQL of a collision without it.
 UNKNOWN = {
     "Borough": "borough is null",
@@ -141,14 +145,43 @@ def verdict(
     if not old and days is not None and days > stale_days:
         old = f"The newest collision was {days:,} days old when this page was made."
     if failed:
-        rows = sum(failures for _, _, failures, _ in failed)
-        warn = "1 check warns" if len(failed) == 1 else f"{len(failed)} checks warn"
-        broken = f"{rows:,} {'row breaks' if rows == 1 else 'rows break'} {'it' if len(failed) == 1 else 'them'}"
-        about = f"{warn}; {broken}. “Checks” below has the list."
-        return Verdict("warn", "Trust with care", f"{about} {old}".strip())
+        return Verdict("warn", "Trust with care", f"{what_warns(failed, count)} {old}".strip())
     if old:
         return Verdict("warn", "Sound, but not current", f"Every check passed. {old}")
     return Verdict("good", "Numbers can be trusted", "Every check passed, and the data are current.")
+
+
+def what_warns(failed: Sequence[tuple[str, str, int, str]], count: int) -> str:
+    """What the warnings are about, and whether that touches the figures of the `count` collisions, which are all
+    counted: a warning takes no row away.
+    """
+    warn = "1 check warns" if len(failed) == 1 else f"{len(failed)} checks warn"
+    own = sum(table == FIGURES for _, table, _, _ in failed)
+    others = sorted({in_plain(table) for _, table, _, _ in failed if table != FIGURES})
+    if own:
+        of_which = "" if own == len(failed) else f", {own} of them"
+        touched = (
+            f"{warn}{of_which} about the collisions: the figures count all {count:,} that the data have, but some may"
+            " be wrong or missing."
+        )
+    else:
+        touched = (
+            f"{warn} about the tables of {listed(others)}, none about the collisions. No row is left out for it: the"
+            f" figures count all {count:,} collisions."
+        )
+        if any(table == PERSONS for _, table, _, _ in failed):
+            touched += " Only “Age and role” is counted from persons."
+    return f"{touched} “Checks” at the end has the details."
+
+
+def in_plain(table: str) -> str:
+    """A table's name in words: fct_collision_vehicles → collision vehicles."""
+    return table.partition("_")[2].replace("_", " ")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: a, b and c."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def checks(warehouse: duckdb.DuckDBPyConnection) -> list[Table]:
@@ -157,18 +190,29 @@ def checks(warehouse: duckdb.DuckDBPyConnection) -> list[Table]:
         "select check_name, table_name, severity, failures, passed from meta_quality"
         " order by passed, severity, table_name, check_name"
     ).fetchall()
+    there = {name for (name,) in warehouse.execute("select table_name from duckdb_tables()").fetchall()}
+    counts = {
+        table: warehouse.execute(f'select count(*) from "{table}"').fetchall()[0][0]
+        for table in {row[1] for row in rows} & there
+    }
     shown = [
-        (name, table, severity, f"{failures:,}", "passed" if passed else "failed")
+        (
+            name,
+            table,
+            severity,
+            f"{failures:,}",
+            f"{counts[table]:,}" if table in counts else NOT_KNOWN,
+            "passed" if passed else "warns" if severity == "warning" else "failed",
+        )
         for name, table, severity, failures, passed in rows
     ]
-    failed = [row for row in shown if row[-1] == "failed"]
-    heads = ("What must hold", "Table", "Severity", "Rows that break it", "Result")
+    failed = [row for row in shown if row[-1] != "passed"]
+    heads = ("What must hold", "Table", "Severity", "Cases against it", "Rows of the table", "Result")
     said = f"{len(rows) - len(failed)} of {len(rows)} checks passed."
-    words = frozenset({1, 2, 4})
+    words = frozenset({1, 2, 5})
+    why = " An error would have stopped the publication; a warning does not, and its cases stay in the figures."
     return [
-        Table(
-            "Checks", f"{said} An error would have stopped the publication; a warning does not.", heads, failed, words
-        ),
+        Table("Checks", said + why, heads, failed, words),
         Table("All checks", "", heads, shown, words, folded=True),
     ]
 
@@ -281,6 +325,7 @@ def freshness(
                 for file, at, first, last, count, held, left, unfinished in rows[:LISTED]
             ],
             frozenset({1, 2}),
+            folded=len(rows) > OPEN,
         ),
     ]
 
@@ -311,6 +356,7 @@ def stages(warehouse: duckdb.DuckDBPyConnection, run_id: str) -> Table:
             for stage, dataset, *counts, seconds in rows
         ],
         frozenset({1}),
+        folded=len(rows) > OPEN,
     )
 
 
@@ -338,6 +384,7 @@ def rejected(warehouse: duckdb.DuckDBPyConnection) -> Table:
         ("Rule", "Stage", "Dataset", "Rows rejected", "Runs"),
         [(rule, stage, dataset, f"{count:,}", f"{runs:,}") for rule, stage, dataset, count, runs in rows],
         frozenset({1, 2}),
+        folded=len(rows) > OPEN,
     )
 
 
@@ -384,13 +431,34 @@ def run_times(warehouse: duckdb.DuckDBPyConnection) -> Table:
         ("Run", "Started (UTC)", "Seconds", "By stage, in order"),
         [(run, f"{at:%Y-%m-%d %H:%M}", f"{whole:.1f}", parts) for run, at, whole, parts in rows],
         frozenset({1}),
-        folded=len(rows) > 6,
+        folded=len(rows) > OPEN,
     )
 
 
 def revisions(warehouse: duckdb.DuckDBPyConnection) -> Table:
     """What later extracts changed, the newest first."""
-    found = warehouse.execute("from meta_revisions order by first_seen desc, dataset, key, field limit 30")
-    heads = [column[0].replace("_", " ") for column in found.description or ()]
-    rows = [[str(value) if value is not None else "" for value in row] for row in found.fetchall()]
-    return Table("Revisions", "What later extracts changed in records that were already known.", heads, rows)
+    row = warehouse.execute("select count(*), count(distinct (dataset, key)) from meta_revisions").fetchone()
+    changes, records = row or (0, 0)
+    rows = warehouse.execute(
+        "select dataset, key, field, old, new, first_seen, source from meta_revisions"
+        " order by first_seen desc, dataset, key, field limit ?",
+        [REVISIONS],
+    ).fetchall()
+    said = (
+        f"Later extracts changed {changes:,} {'value' if changes == 1 else 'values'} of"
+        f" {records:,} {'record that was' if records == 1 else 'records that were'} already known"
+        f"{f'; the {REVISIONS} newest changes are listed' if changes > REVISIONS else ''}."
+        if changes
+        else "No later extract changed a record that was already known."
+    )
+    return Table(
+        "Revisions",
+        said,
+        ("Dataset", "Record", "Field", "Before", "Since then", "First seen (UTC)", "File"),
+        [
+            (dataset, key, field, old or UNSTATED, new or UNSTATED, f"{seen:%Y-%m-%d %H:%M}", source)
+            for dataset, key, field, old, new, seen, source in rows
+        ],
+        frozenset(range(1, 7)),
+        folded=len(rows) > OPEN,
+    )

@@ -16,13 +16,15 @@ from collisions_ops.errors import OpsError
 from collisions_ops.settings import Settings
 
 from stages.lake import keys
-from stages.report.health import freshness, source_age, sources, verdict
+from stages.report.health import checks, freshness, revisions, source_age, sources, verdict
 from stages.report.page import pack, policy
 from stages.report.places import candidates, outlines
 from stages.warehouse import build
 
 MODELS = Path(build.__file__).parent / "models"
-CHECK = ("things hold", "t", 3, "warning")
+CHECK = ("things hold", "fct_vehicles", 3, "warning")
+OWN = ("days are there", "fct_collisions", 3, "warning")
+PERSONS = ("persons have collisions", "fct_persons", 1025, "warning")
 
 
 def worst_by_force(hurt: np.ndarray, borough: np.ndarray, listed: int) -> set[int]:
@@ -88,7 +90,12 @@ def test_the_policy_allows_nothing_but_the_pages_own_script_and_styles() -> None
         (0, None, [], "bad", "no collision"),
         (5, 3, [], "good", "Every check passed"),
         (5, 15, [], "warn", "15 days old"),
-        (5, 3, [CHECK], "warn", "1 check warns; 3 rows break it"),
+        (5, 3, [CHECK], "warn", "1 check warns about the tables of vehicles, none about the collisions."),
+        (5, 3, [CHECK], "warn", "No row is left out for it: the figures count all 5 collisions."),
+        (5, 3, [OWN], "warn", "1 check warns about the collisions: the figures count all 5 that the data have, but"),
+        (5, 3, [OWN, CHECK], "warn", "2 checks warn, 1 of them about the collisions"),
+        (5, 3, [CHECK, PERSONS], "warn", "tables of persons and vehicles, none about the collisions"),
+        (5, 3, [CHECK, PERSONS], "warn", "Only “Age and role” is counted from persons."),
         (5, 15, [CHECK], "warn", "15 days old"),
         (5, 3, [CHECK, ("keys", "t", 1, "error")], "bad", "keys"),
     ],
@@ -99,6 +106,49 @@ def test_the_verdict_names_the_worst_first(
     found = verdict(count, days, failed, [], 14)
     assert found.kind == kind
     assert says in found.because
+
+
+def test_a_warning_does_not_read_as_if_collisions_were_lost() -> None:
+    found = verdict(10_000, 3, [PERSONS], [], STALE_DAYS)
+    assert "1,025" not in found.because
+    assert "Age and role" not in verdict(10_000, 3, [CHECK], [], STALE_DAYS).because
+
+
+def test_the_cases_against_a_check_stand_beside_the_rows_of_its_table() -> None:
+    warehouse = duckdb.connect()
+    warehouse.execute((MODELS / "meta/meta_quality.sql").read_text())
+    warehouse.execute("create table fct_persons as select unnest(range(12000)) as unique_id")
+    for name, table, failures, severity in (PERSONS, ("gone", "fct_gone", 0, "error")):
+        warehouse.execute(
+            "insert into meta_quality values (?, ?, ?, ?, ?)", [name, table, severity, failures, not failures]
+        )
+    failed, every = checks(warehouse)
+    assert failed.rows == [("persons have collisions", "fct_persons", "warning", "1,025", "12,000", "warns")]
+    assert every.rows[-1] == ("gone", "fct_gone", "error", "0", "not known", "passed")
+    assert "its cases stay in the figures" in failed.said
+
+
+def revised(*changes: tuple[str, str | None, str | None]) -> duckdb.DuckDBPyConnection:
+    """A warehouse's record of revisions, each with its record, and the value before and since."""
+    warehouse = duckdb.connect()
+    warehouse.execute((MODELS / "meta/meta_revisions.sql").read_text())
+    for key, old, new in changes:
+        warehouse.execute(
+            "insert into meta_revisions values ('crashes', ?, 'latitude', ?, ?, '2024-07-20 10:00:00.123456', 'a.csv')",
+            [key, old, new],
+        )
+    return warehouse
+
+
+def test_revisions_are_listed_as_words_and_counted() -> None:
+    table = revisions(revised(("1", None, "40.7"), ("1", "40.7", "40.8"), ("2", "40.1", None)))
+    assert table.said == "Later extracts changed 3 values of 2 records that were already known."
+    assert table.rows[0] == ("crashes", "1", "latitude", "\u2013", "40.7", "2024-07-20 10:00", "a.csv")
+    assert table.text == set(range(1, 7))
+    assert revisions(revised()).said == "No later extract changed a record that was already known."
+    many = revisions(revised(*((f"{number}", None, "40.7") for number in range(31))))
+    assert many.said.endswith("already known; the 30 newest changes are listed.")
+    assert len(many.rows) == 30
 
 
 # --- how new the source is ------------------------------------------------------------------------------
