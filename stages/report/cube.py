@@ -26,13 +26,17 @@ MEASURES = ("collisions", "injured", "killed", "fatal")
 
 @dataclass
 class Cube:
-    """Arrays by name, and what their axes mean. Every axis but the last of an array is a dimension."""
+    """Arrays by name, and what their axes mean. Every axis but the last of an array is a dimension.
+
+    `persons_left_out` counts the hurt persons whose collision is not in the warehouse.
+    """
 
     first_year: int
     years: int
     newest: date | None
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=dict)
+    persons_left_out: int = 0
 
 
 def fill(warehouse: duckdb.DuckDBPyConnection, collisions: Collisions) -> Cube:
@@ -141,7 +145,9 @@ def pairs(warehouse: duckdb.DuckDBPyConnection, collisions: Collisions) -> tuple
 
 
 def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
-    """Add injured and killed by age and by role, where the warehouse has persons."""
+    """Add injured and killed by age and by role, where the warehouse has persons; those of the collisions that the cube
+    counts. How many hurt persons are of other collisions is in `cube.persons_left_out`.
+    """
     held = warehouse.execute("select table_name from duckdb_tables()").fetchall()
     if not {("fct_persons",), ("dim_person_profile",)} <= set(held) or not cube.newest:
         return
@@ -149,7 +155,7 @@ def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
     warehouse.execute(f"""
         create or replace temp table casualties as
         select
-            year(coalesce(fct_collisions.crash_date, fct_persons.crash_date)) - {cube.first_year} as y,
+            year(fct_collisions.crash_date) - {cube.first_year} as y,
             {borough_number("borough")} as b,
             case
                 when age is null then '{UNKNOWN}'
@@ -165,13 +171,17 @@ def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
         from fct_persons
         join dim_person_profile using (person_profile_key)
         left join fct_collisions on fct_collisions.collision_id = fct_persons.collision_id
-        where (injured = 1 or killed = 1) and y between 0 and {cube.years - 1}
+        where injured = 1 or killed = 1
         group by all
     """)
+    row = warehouse.execute("select coalesce(sum(injured + killed), 0) from casualties where y is null").fetchone()
+    cube.persons_left_out = int(row[0]) if row else 0
     for name in ("age", "role"):
         names = [
             value
-            for (value,) in warehouse.execute(f"select distinct {name} as x from casualties order by x").fetchall()
+            for (value,) in warehouse.execute(
+                f"select distinct {name} as x from casualties where y is not null order by x"
+            ).fetchall()
         ]
         if not names:
             return
@@ -179,7 +189,7 @@ def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
         *at, injured, killed = numbers(
             warehouse,
             f"select y, b, list_position(?, {name}) - 1, u, sum(injured)::bigint, sum(killed)::bigint"
-            " from casualties group by all",
+            " from casualties where y is not null group by all",
             [names],
         )
         array[tuple(at)] = np.stack([injured, killed], axis=1)

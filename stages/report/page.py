@@ -21,7 +21,7 @@ from stages.report.health import Health, health, in_words
 from stages.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("data.js", "draw.js", "map.js", "main.js")
+SCRIPTS = ("data.js", "words.js", "draw.js", "map.js", "time.js", "when.js", "where.js", "why.js", "main.js")
 MOST_BYTES = 3 * 2**20
 LEVEL = 5  # of deflate: 6 takes thrice the time for a fiftieth less
 COARSER = (30, 45, 60, 90, 120)  # metres of a cell: the first that fits
@@ -81,6 +81,7 @@ def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
         "names": {
             name: cube.names[name] for name in ("factor", "vehicle", "pair", "age", "role") if name in cube.names
         },
+        "personsLeftOut": cube.persons_left_out,
         "arrays": index,
         "outlines": places.outlines(),
         "grid": {

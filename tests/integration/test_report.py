@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import axe_playwright_python
 import pytest
 from collisions_ops import report
 from collisions_ops.settings import Settings
 from lake import REPOSITORY, Lake, crashes_csv, rows
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
+from report_page import PARTS, WAIT, Open, page_of, said, shown_of
 from s3_server import S3Server
 
 from stages.lake import keys
@@ -23,50 +23,9 @@ from stages.report.page import MOST_BYTES, make
 
 pytestmark = pytest.mark.slow
 
-Open = Callable[..., Page]
-READY = "html[data-shown], #empty:not([hidden])"
 USER = {"all": "persons", "pedestrians": "pedestrians", "cyclists": "cyclists", "motorists": "motorists"}
+NOUN = {"all": "pe", "pedestrians": "pedestrian", "cyclists": "cyclist", "motorists": "motorist"}
 NO_VALUE = "\u2013"
-WAIT = 120_000  # ms: a busy machine
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's chromium."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no browser (Debian: chromium)")
-    with sync_playwright() as playwright:
-        window = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield window
-        window.close()
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens a page; afterwards it must have had neither a console message nor a request but for itself."""
-    pages: list[Page] = []
-    heard: list[str] = []
-
-    def open_it(file: Path, fragment: str = "", width: int = 1440, scheme: Any = "light") -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda message: heard.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
-        page.on("request", lambda request: None if request.url.startswith("file:") else heard.append(request.url))
-        page.goto(f"{file.as_uri()}{fragment}", timeout=WAIT)
-        page.locator(READY).first.wait_for(state="attached", timeout=WAIT)  # by selector: the policy forbids eval
-        pages.append(page)
-        return page
-
-    yield open_it
-    for page in pages:
-        page.close()
-    assert heard == []
-
-
-def page_of(lake: Lake) -> Path:
-    """The lake's published page."""
-    return Path(lake.environment["COLLISIONS_LAKE"], keys.REPORT)
 
 
 def run_on(lake: Lake, files: list[Path]) -> Lake:
@@ -114,11 +73,6 @@ def partial_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
-def said(page: Page, part: str) -> str:
-    """What a part's sentence says."""
-    return page.inner_text(f"#{part}-said")
-
-
 def check_figures(lake: Lake, page: Page, borough: str, user: str, first: int, last: int) -> None:
     """The page's sums of a filter are those of SQL."""
     where = [f"year between {first} and {last}"]
@@ -130,14 +84,14 @@ def check_figures(lake: Lake, page: Page, borough: str, user: str, first: int, l
         f" where {' and '.join(where)}"
     )
     found = re.search(
-        r"([\d,]+) (?:person|people) w\w+ injured and ([\d,]+) killed in ([\d,]+) collision", said(page, "time")
+        rf"([\d,]+) {NOUN[user]}\w* w\w+ injured and ([\d,]+) killed in ([\d,]+) collision", said(page, "time")
     )
     assert found, said(page, "time")
     assert [int(text.replace(",", "")) for text in found.groups()] == [injured, killed, count]
     located = lake.one(f"select count(*) from collisions where latitude is not null and {' and '.join(where)}")
-    shown = re.search(r"The map shows ([\d,]+)", said(page, "where"))
+    shown = re.search(r"The map shows (?:all )?([\d,]+)(?: of ([\d,]+))? collision", said(page, "where"))
     assert shown
-    assert int(shown[1].replace(",", "")) == located
+    assert [int(text.replace(",", "")) for text in shown.groups(shown[1])] == [located, count]
     of_place = [f"year(crash_date) between {first} and {last}", "place_type = 'intersection'"]
     of_place += [f"dim_location.borough = '{borough}'"] if borough else []
     worst = lake.ask(f"""
@@ -239,7 +193,7 @@ def test_only_whole_years_and_months_are_compared(partial_lake: Lake, open_page:
     expected = (
         f"{of_years}{most} had the most collisions{where} ({count[most]:,}) and {least} the fewest ({count[least]})."
     )
-    assert page.inner_text("#years-said").startswith(expected)
+    assert page.inner_text("#years-said").startswith(expected) is (borough != "Brooklyn")  # which has too few
     assert "2022 is in colour, 2021 as dots, earlier years are grey." in page.inner_text("#years-said")
     assert page.locator("#years svg .year").count() == 3
     assert page.inner_text("#held").startswith(
@@ -286,7 +240,15 @@ def test_one_whole_year_is_compared_with_none(partial_lake: Lake, open_page: Ope
             "84\ncollisions\nnothing to compare with: the year before is not wholly in the data",
         ),
         (
-            "#years=2023",
+            "#years=2020-2021&borough=Brooklyn",
+            (
+                "Of the 28 days from 4 December 2021 to 31 December 2021 only 1 is in the data: 0 collisions in"
+                " Brooklyn; 0 people were injured and 0 killed. There is nothing to compare this with."
+            ),
+            "0\ncollisions\n1 of 28 days is in the data",
+        ),
+        (
+            "#years=2022-2023",
             "None of the 28 days from 4 December 2023 to 31 December 2023 is in the data.",
             f"{NO_VALUE}\ncollisions\nno data",
         ),
@@ -306,17 +268,19 @@ def test_a_year_without_data_claims_nothing(partial_lake: Lake, open_page: Open)
     assert page.inner_text("#held").startswith(
         "Of the 12 months from January 2023 to December 2023 the data have 12 not"
     )
-    assert (page.inner_text("#injured"), page.inner_text("#killed")) == ("No data.", "No data.")
+    assert {said(page, part) for part in PARTS} == {"The data hold nothing of 2023."}
     assert "Every collision" not in page.inner_text("main")
+    assert shown_of(page) == []
 
 
 def test_what_ties_is_not_called_the_most(partial_lake: Lake, open_page: Open) -> None:
     page = open_page(page_of(partial_lake), "#years=2022")
-    assert said(page, "when").startswith(
-        "The hour of the week with the most collisions is on Saturdays from 8:00 to 9:00 (159)"
-    )
+    assert said(page, "when") == "No single hour of the week stands out among the collisions."  # it had 53 Saturdays
     page = open_page(page_of(partial_lake), "#years=2024")
-    assert said(page, "when").startswith("No hour of the week has more collisions than all others.")
+    assert said(page, "when") == (
+        "Each day of the week is in the data only 1 time, too few to say which hour of the week has the most"
+        " collisions."
+    )
     assert page.locator("#held").is_visible()
     assert not open_page(page_of(partial_lake), "#years=2020").locator("#held").is_visible()
 
@@ -368,8 +332,8 @@ def test_a_single_collision_has_a_page(folder_lake: Lake, open_page: Open) -> No
     assert "1 collision." in said(page, "time")
     assert "1,0" not in said(page, "where")
     assert (page.inner_text("#killed"), page.inner_text("#fatal-hours")) == (
-        "Nobody was killed in the collisions of the data.",
-        "No collision was fatal.",
+        "Nobody was killed in these collisions.",
+        "None of these collisions was fatal.",
     )
     assert "1 motor vehicle collision that the police of New York City reported on 5 March 2024" in page.inner_text(
         "header"

@@ -148,6 +148,29 @@ def test_the_hurt_are_counted_by_bands_of_age_and_by_role(warehouse: duckdb.Duck
     }
     assert by_age["75 and over"][USERS.index("cyclists")] == [0, 1]
     assert set(made.names["role"]) == {"Pedestrian", "Driver", "Passenger"}
+    assert made.persons_left_out == 0
+
+
+def test_the_hurt_of_collisions_that_are_not_there_are_left_out_and_counted(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    collide(warehouse, date(2023, 1, 1), collision_id=1)
+    warehouse.execute("""
+        create table dim_person_profile as
+        select 1 as person_profile_key, 'Occupant' as person_type, 'Driver' as role;
+        create table fct_persons as
+        select *, 1 as person_profile_key, date '2023-01-01' as crash_date
+        from (values (1, 20, 1, 0), (7, 40, 1, 0), (8, 60, 0, 1), (9, 60, 0, 0))
+            as t(collision_id, age, injured, killed)
+    """)
+    made = filled(warehouse)
+    assert made.names["age"] == ["15 to 29"]
+    assert made.arrays["age"].sum() == 2  # as all and as a motorist
+    assert made.persons_left_out == 2
+    warehouse.execute("delete from fct_persons where collision_id = 1")
+    made = filled(warehouse)
+    assert made.persons_left_out == 2
+    assert "age" not in made.names
 
 
 def test_an_empty_warehouse_has_an_empty_cube(warehouse: duckdb.DuckDBPyConnection) -> None:

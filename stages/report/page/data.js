@@ -26,27 +26,39 @@ function arrays(buffer) {
   );
 }
 
-/** What an address such as #borough=Queens&user=cyclists&years=2023-2025 asks for; anything else is left out. */
+/**
+ * What an address such as #borough=Queens&user=cyclists&years=2023-2025 asks for. Years may be in either order.
+ * `ignored`: the parts of it that mean nothing here.
+ */
 function readFilter(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const last = HEAD.firstYear + HEAD.years - 1;
-  const borough = HEAD.boroughs.indexOf(given.get("borough") ?? "");
-  const user = Math.max(0, USERS.indexOf(given.get("user") ?? "all"));
-  const years = /^(\d{4})(?:-(\d{4}))?$/.exec(given.get("years") ?? "");
-  const within = (year) => Math.min(Math.max(Number(year), HEAD.firstYear), last);
-  const from = years ? within(years[1]) : HEAD.firstYear;
-  const to = years ? within(years[2] ?? years[1]) : last;
-  return { borough, user, from: Math.min(from, to), to: Math.max(from, to) };
+  const ignored = [];
+  const asked = (name, names) => {
+    const value = given.get(name);
+    const found = names.findIndex((one) => one.toLowerCase() === (value ?? "").toLowerCase());
+    if (value && found < 0) ignored.push(`${name}=${value}`);
+    return found;
+  };
+  const borough = asked("borough", HEAD.boroughs);
+  const user = Math.max(0, asked("user", USERS));
+  const found = /^(\d{4})(?:-(\d{4}))?$/.exec(given.get("years") ?? "");
+  const years = found ? [Number(found[1]), Number(found[2] ?? found[1])].sort((one, other) => one - other) : [];
+  const there = years.length && years[0] <= last && years[1] >= HEAD.firstYear;
+  if (given.get("years") && !there) ignored.push(`years=${given.get("years")}`);
+  const [from, to] = there ? [Math.max(years[0], HEAD.firstYear), Math.min(years[1], last)] : [HEAD.firstYear, last];
+  return { borough, user, from, to, ignored };
 }
+
+/** Whether a filter leaves out years. */
+const chosenYears = ({ from, to }) => from > HEAD.firstYear || to < HEAD.firstYear + HEAD.years - 1;
 
 /** The address of a filter; empty for everything. */
 function writeFilter({ borough, user, from, to }) {
   const words = new URLSearchParams();
   if (borough >= 0) words.set("borough", HEAD.boroughs[borough]);
   if (user) words.set("user", USERS[user]);
-  if (from > HEAD.firstYear || to < HEAD.firstYear + HEAD.years - 1) {
-    words.set("years", from === to ? `${from}` : `${from}-${to}`);
-  }
+  if (chosenYears({ from, to })) words.set("years", from === to ? `${from}` : `${from}-${to}`);
   return words.toString();
 }
 

@@ -20,6 +20,7 @@ function shape(tag, attributes = {}, ...children) {
 
 /** A table; the first column heads its rows. `bar`: the column drawn as a bar before it; `rate`: one with a decimal. */
 function table(caption, heads, rows, { bar = -1, kind = "", text = [], rate = -1 } = {}) {
+  if (rows.length < 2) bar = -1; // one bar compares nothing
   const most = Math.max(1e-9, ...rows.map((row) => (bar >= 0 ? row[bar] : 0)));
   const breakable = (text) => text.split(/(?<=\/)/).flatMap((part, n) => (n ? [html("wbr"), part] : [part])); // a name may break behind a slash
   const shown = (value) => (value instanceof Node ? [value] : typeof value === "number" ? [format(value)] : breakable(value));
@@ -38,9 +39,25 @@ function table(caption, heads, rows, { bar = -1, kind = "", text = [], rate = -1
     return html("tr", {}, ...cells);
   });
   const made = html(
-    "table", heads.length > 3 ? { class: "wide" } : {}, html("caption", {}, caption), html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body),
+    "table", heads.length > 3 ? { class: "wide" } : {}, html("caption", {}, caption, ...(heads.length > 5 ? [html("span", { class: "aside" }, " (scroll sideways for all columns)")] : [])), html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body),
   );
   return html("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, made);
+}
+
+/** Let a wide table flow on a narrow screen: each value with the name of its column; it stays a table to a screen reader. */
+function letFlow(table) {
+  const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+  if (heads.length < 4) return;
+  table.classList.add("flow");
+  table.setAttribute("role", "table");
+  for (const group of [table.tHead, ...table.tBodies]) group.setAttribute("role", "rowgroup");
+  for (const row of table.rows) {
+    row.setAttribute("role", "row");
+    [...row.cells].forEach((cell, n) => {
+      cell.setAttribute("role", cell.scope === "col" ? "columnheader" : cell.scope === "row" ? "rowheader" : "cell");
+      cell.dataset.head = heads[n];
+    });
+  }
 }
 
 /** Numbers of a chart, folded away behind it. */
@@ -101,19 +118,21 @@ function bars(id, label, labels, layers, held) {
       below += values[n];
     }
   });
-  const every = Math.ceil(labels.length / 12 / Math.max(1, Math.floor(width / 60)));
-  labels.forEach((month, n) => {
-    const few = labels.length <= 12;
-    const year = Number(month.slice(0, 4));
-    if (few ? n % Math.ceil(labels.length / (width / 70)) : !month.endsWith("-01") || (year - HEAD.firstYear) % every) return;
-    const at = few ? { x: box.left + (n + .5) * wide, "text-anchor": "middle" } : { x: box.left + n * wide };
-    svg.append(shape("text", { ...at, y: box.below + 17 }, few ? month : `${year}`));
+  if (labels.length <= 12) {
+    const every = Math.ceil(labels.length / (width / 70));
+    labels.forEach((month, n) => { if (n % every === 0) svg.append(shape("text", { x: box.left + (n + .5) * wide, y: box.below + 17, "text-anchor": "middle" }, `${MONTHS[Number(month.slice(5)) - 1]} ${month.slice(0, 4)}`)); });
+    return svg;
+  }
+  const years = [...new Set(labels.map((month) => month.slice(0, 4)))].map((year) => ({ year, first: labels.findIndex((month) => month.startsWith(year)), months: labels.filter((month) => month.startsWith(year)).length }));
+  const every = Math.ceil(40 / (12 * wide)); // a year's name takes some forty units
+  years.forEach(({ year, first, months }, n) => {
+    const x = box.left + first * wide;
+    if (n) svg.append(shape("line", { class: "tick", x1: x, x2: x, y1: box.below, y2: box.below + 5 }));
+    if ((years.length - 1 - n) % every === 0 && (every > 1 || months * wide >= 30)) svg.append(shape("text", { x: x + (months * wide) / 2, y: box.below + 17, "text-anchor": "middle" }, year));
   });
   return svg;
 }
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const MONTH_NAMES = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
 /** A line a year over the months. `years`: {year, values}, a value null where the month is not whole. */
 function yearLines(id, label, years) {
@@ -143,23 +162,35 @@ function yearLines(id, label, years) {
   return svg;
 }
 
-const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/** Hours of the week as shaded cells. `values`: 168 counts from Monday 0:00. */
+/** Shades for counts up to `most`: at most six bands of whole numbers, whose darkest is reached from six on. */
+function shades(most) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, most / 6)));
+  const step = Math.max(1, [1, 2, 5, 10].find((n) => n * power >= most / 6) * power);
+  const bands = Math.ceil(most / step);
+  return {
+    opacity: (value) => (value ? 0.18 + (0.82 * Math.ceil(value / step)) / (step === 1 ? 6 : bands) : 0.05).toFixed(3),
+    bands: Array.from({ length: bands }, (_, n) => ({ value: (n + 1) * step, name: step === 1 ? `${n + 1}` : `${format(n * step + 1)} to ${format((n + 1) * step)}` })),
+  };
+}
+
+/** Hours of the week as shaded cells, and what the shades stand for. `values`: 168 counts from Monday 0:00. */
 function heat(label, values, kind) {
-  const most = Math.max(1, ...values);
-  const svg = shape("svg", { class: "hours", viewBox: "0 0 546 200", role: "img", "aria-label": label });
+  const { opacity, bands } = shades(Math.max(...values));
+  const svg = shape("svg", { class: "hours", viewBox: "0 0 546 192", role: "img", "aria-label": label });
   DAYS.forEach((day, row) => svg.append(shape("text", { x: 0, y: row * 24 + 17 }, day)));
   for (const hour of [0, 6, 12, 18, 23]) {
     svg.append(shape("text", { x: 46 + hour * 20 + 10, y: 186, "text-anchor": "middle" }, `${hour}:00`));
   }
   values.forEach((value, n) => {
-    const cell = shape("rect", {
-      class: `heat ${kind}`, x: 46 + (n % 24) * 20, y: Math.floor(n / 24) * 24, width: 19, height: 23, rx: 2,
-      "fill-opacity": (0.06 + (0.94 * value) / most).toFixed(3),
-    });
-    cell.append(shape("title", {}, `${DAYS[Math.floor(n / 24)]} ${n % 24}:00: ${format(value)}`));
+    const cell = shape("rect", { class: `heat ${kind}`, x: 46 + (n % 24) * 20, y: Math.floor(n / 24) * 24, width: 19, height: 23, rx: 2, "fill-opacity": opacity(value) });
+    cell.append(shape("title", {}, `${DAY_NAMES[Math.floor(n / 24)]} ${n % 24}:00: ${format(value)}`));
     svg.append(cell);
   });
-  return svg;
+  const key = ({ value, name }) => {
+    const swatch = html("i", { class: `heat ${kind}` });
+    swatch.style.opacity = opacity(value);
+    return html("li", {}, swatch, name);
+  };
+  return [svg, html("ul", { class: "legend" }, ...[{ value: 0, name: "none" }, ...bands].map(key))];
 }

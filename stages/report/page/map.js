@@ -117,12 +117,18 @@ function drawMap(cube, filter) {
     pen.strokeStyle = colour("ink");
     pen.lineWidth = 3;
     pen.beginPath();
-    pen.arc(...place(...MAP.marked), 16, 0, 7);
+    pen.arc(...place(...MAP.marked.at), 16, 0, 7);
     pen.stroke();
     pen.lineWidth = 1;
   }
   pen.globalAlpha = 1;
   return { shown, cells: sorted.length, fatal: fatal.reduce((sum, [, count]) => sum + count, 0), most: sorted[sorted.length - 1] ?? 0 };
+}
+
+/** Forget the intersection that is circled, and show the whole city again. */
+function unmark() {
+  Object.assign(MAP, { marked: null, scale: 1 });
+  byId("map-note").textContent = "";
 }
 
 /** Move the map: to a point in metres, and closer by a factor; a scale of 1 shows the whole city. */
