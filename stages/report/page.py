@@ -17,7 +17,8 @@ from stages.parallel import workers
 from stages.report import places
 from stages.report.collisions import BOROUGH_NAMES, EAST, METRES, NORTH, SOUTH, WEST, read
 from stages.report.cube import Cube, fill
-from stages.report.health import Health, health, in_words
+from stages.report.health import Health, health
+from stages.report.words import in_words
 from stages.settings import Settings
 
 PAGE = Path(__file__).parent / "page"

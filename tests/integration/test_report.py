@@ -242,8 +242,8 @@ def test_one_whole_year_is_compared_with_none(partial_lake: Lake, open_page: Ope
         (
             "#years=2020-2021&borough=Brooklyn",
             (
-                "Of the 28 days from 4 December 2021 to 31 December 2021 only 1 is in the data: 0 collisions in"
-                " Brooklyn; 0 people were injured and 0 killed. There is nothing to compare this with."
+                "Of the 28 days from 4 December 2021 to 31 December 2021 only 1 is in the data: no collision in"
+                " Brooklyn. There is nothing to compare this with."
             ),
             "0\ncollisions\n1 of 28 days is in the data",
         ),

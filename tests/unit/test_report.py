@@ -16,9 +16,12 @@ from collisions_ops.errors import OpsError
 from collisions_ops.settings import Settings
 
 from stages.lake import keys
-from stages.report.health import checks, freshness, revisions, source_age, sources, verdict
+from stages.report.freshness import freshness, source_age, sources
+from stages.report.health import revisions
 from stages.report.page import pack, policy
 from stages.report.places import candidates, outlines
+from stages.report.verdict import checks, verdict
+from stages.report.words import share
 from stages.warehouse import build
 
 MODELS = Path(build.__file__).parent / "models"
@@ -90,7 +93,7 @@ def test_the_policy_allows_nothing_but_the_pages_own_script_and_styles() -> None
         (0, None, [], "bad", "no collision"),
         (5, 3, [], "good", "Every check passed"),
         (5, 15, [], "warn", "15 days old"),
-        (5, 3, [CHECK], "warn", "1 check warns about the tables of vehicles, none about the collisions."),
+        (5, 3, [CHECK], "warn", "1 check warns about the table of vehicles, none about the collisions."),
         (5, 3, [CHECK], "warn", "No row is left out for it: the figures count all 5 collisions."),
         (5, 3, [OWN], "warn", "1 check warns about the collisions: the figures count all 5 that the data have, but"),
         (5, 3, [OWN, CHECK], "warn", "2 checks warn, 1 of them about the collisions"),
@@ -149,6 +152,21 @@ def test_revisions_are_listed_as_words_and_counted() -> None:
     many = revisions(revised(*((f"{number}", None, "40.7") for number in range(31))))
     assert many.said.endswith("already known; the 30 newest changes are listed.")
     assert len(many.rows) == 30
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [
+        (0, 9, "0.00%"),
+        (1, 9, "11.11%"),
+        (9, 9, "100.00%"),
+        (26, 2_260_000, "under 0.01%"),
+        (2_259_999, 2_260_000, "over 99.99%"),
+        (0, 0, ""),
+    ],
+)
+def test_a_share_is_zero_or_whole_only_if_its_part_is(part: int, whole: int, said: str) -> None:
+    assert share(part, whole) == said
 
 
 # --- how new the source is ------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ function yearLines(id, label, years) {
     const known = points.map((point, month) => (point ? month : -1)).filter((month) => month >= 0);
     if (known.length && kind) {
       const last = points[known[known.length - 1]];
-      svg.append(shape("text", { class: kind === " newest" ? "mark" : "", x: last[0] + 7, y: last[1] + (kind === " newest" ? -5 : 14) }, `${year}`));
+      svg.append(shape("text", { class: kind === " newest" ? "mark" : "", x: last[0] + 7, y: Math.min(last[1] + (kind === " newest" ? -5 : 14), box.below - 4) }, `${year}`));
     }
   });
   return svg;
@@ -169,7 +169,7 @@ function shades(most) {
   const step = Math.max(1, [1, 2, 5, 10].find((n) => n * power >= most / 6) * power);
   const bands = Math.ceil(most / step);
   return {
-    opacity: (value) => (value ? 0.18 + (0.82 * Math.ceil(value / step)) / (step === 1 ? 6 : bands) : 0.05).toFixed(3),
+    opacity: (value) => (!value ? 0.05 : step === 1 ? 0.3 + (0.7 * value) / 6 : 0.18 + (0.82 * Math.ceil(value / step)) / bands).toFixed(3),
     bands: Array.from({ length: bands }, (_, n) => ({ value: (n + 1) * step, name: step === 1 ? `${n + 1}` : `${format(n * step + 1)} to ${format((n + 1) * step)}` })),
   };
 }

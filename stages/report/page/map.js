@@ -56,7 +56,7 @@ function fatalCells(cube, filter) {
 function drawMap(cube, filter) {
   cells ??= placeCells(cube);
   const canvas = byId("map");
-  const ratio = window.devicePixelRatio || 1;
+  const ratio = Math.max(window.devicePixelRatio || 1, document.documentElement.classList.contains("printed") ? 2 : 1);
   const width = canvas.clientWidth || 640;
   const height = Math.round(width * 0.98);
   canvas.width = width * ratio;
@@ -86,7 +86,7 @@ function drawMap(cube, filter) {
   const sorted = counts.filter((count) => count).sort();
   const strong = Math.max(1, sorted[Math.floor(sorted.length * 0.995)] ?? 1);
   const few = sorted.length <= 300 ? 3.5 : 2.2; // which must be seen too
-  const least = sorted.length > 30000 ? 0.7 : sorted.length > 3000 ? 1.3 : Math.max(1.3, few * Math.min(1, width / 600));
+  const least = sorted.length > 30000 ? 0.7 * Math.min(1, width / 650) : sorted.length > 3000 ? 1.3 : Math.max(1.3, few * Math.min(1, width / 600));
   const side = Math.max(HEAD.grid.metres * per, least);
   pen.fillStyle = `rgb(${colour("heat").split(" ").join(",")})`;
   let shown = 0;

@@ -58,15 +58,15 @@ function showToday(cube, filter) {
   const note = (value, earlier) => (absent ? "no data" : comparable ? change(value, earlier) : days < 28 ? `${days ? `${days} of 28 days ${days === 1 ? "is" : "are"}` : "none of the 28 days is wholly"} in the data` : `nothing to compare with: the year before is not ${daysBefore ? "wholly " : ""}in the data`);
   const tile = (kind, value, word, earlier) => html("div", { class: `tile ${kind}` }, html("b", {}, absent ? "–" : format(value)), `${word} `, html("br"), html("span", { class: "soft" }, note(value, earlier)));
   fill("today-tiles", tile("", now[0], "collisions", before[0]), tile("", now[1], "injured", before[1]), tile("killed", now[2], "killed", before[2]));
-  const trend = !comparable ? "" : now[0] === before[0] ? ", as many as a year earlier" : `, ${format(Math.abs(now[0] - before[0]))} ${now[0] > before[0] ? "more" : "fewer"} than on the same days of the week a year earlier`;
+  const trend = !comparable ? "" : !now[0] && !before[0] ? ", and none a year earlier" : now[0] === before[0] ? ", as many as a year earlier" : `, ${format(Math.abs(now[0] - before[0]))} ${now[0] > before[0] ? "more" : "fewer"} than on the same days of the week a year earlier`;
   const span = `${day(start)} to ${day(end)}`;
-  const counted = `${plural(now[0], "collision")}${subject(filter)}`;
-  const hurt = harmed(filter, now[1], now[2]);
+  const counted = `${now[0] ? plural(now[0], "collision") : "no collision"}${subject(filter)}`;
+  const hurt = now[0] ? `; ${harmed(filter, now[1], now[2])}` : "";
   const lonely = comparable ? "" : ` There is nothing to compare this with${days < 28 ? "" : `: the same days of the week a year earlier are not ${daysBefore ? "all " : ""}in the data`}.`;
   const reach = Number(start.slice(0, 4)) < filter.from ? ` These days begin in ${start.slice(0, 4)}, before the chosen ${filter.from === filter.to ? "year" : "years"}.` : "";
   say("today", absent ? `None of the 28 days from ${span} is in the data.`
-    : days < 28 ? `Of the 28 days from ${span} ${days ? `only ${days} ${days === 1 ? "is" : "are"}` : "none is wholly"} in the data: ${counted}; ${hurt}.${lonely}${reach}`
-      : `From ${span} the police recorded ${counted}${trend}; ${hurt}.${lonely}${reach}`);
+    : days < 28 ? `Of the 28 days from ${span} ${days ? `only ${days} ${days === 1 ? "is" : "are"}` : "none is wholly"} in the data: ${counted}${hurt}.${lonely}${reach}`
+      : `From ${span} the police recorded ${counted}${trend}${hurt}.${lonely}${reach}`);
   const behindDays = Math.floor((Date.now() - Date.parse(`${HEAD.newest}T00:00:00Z`)) / 86400000);
   byId("today-newest").textContent = `The newest day of the data is ${day(HEAD.newest)}${behindDays > 0 ? `, ${plural(behindDays, "day")} ago` : ""}${ended ? "; the chosen years end before it" : ""}.${HEAD.standsStill ? "" : ` ${HEAD.sourceAge}`}`;
   const old = behindDays > HEAD.staleDays;
@@ -102,8 +102,8 @@ function showTime(cube, filter) {
   const { collisions, injured, killed } = matching(cube, filter);
   const most = injured >= FEW ? leader(byUser, ({ rows }) => hurt(rows)) : undefined;
   const deadliest = killed >= FEW ? leader(byUser, ({ rows }) => add(rows, 2)) : undefined;
-  const ofKilled = deadliest && `of the killed (${percent(add(deadliest.rows, 2), killed)})`;
-  const largest = most ? ` ${capital(most.name)} were the largest group of the injured (${percent(hurt(most.rows), injured)})${!ofKilled ? "" : deadliest === most ? ` and ${ofKilled}` : `, ${deadliest.name} ${ofKilled}`}.`
+  const ofKilled = deadliest && `of the killed (${allOr(add(deadliest.rows, 2), killed)})`;
+  const largest = most ? ` ${capital(most.name)} were the largest group of the injured (${allOr(hurt(most.rows), injured)})${!ofKilled ? "" : deadliest === most ? ` and ${ofKilled}` : `, ${deadliest.name} ${ofKilled}`}.`
     : deadliest ? ` ${capital(deadliest.name)} were the largest group ${ofKilled}.` : "";
   const where = subject({ ...filter, user: 0 }); // who was hurt is said already
   say("time", `${harmed(filter, injured, killed)} in ${plural(collisions, "collision")}${where}${chosenYears(filter) ? `, ${yearRange(filter)}` : ""}.${filter.user ? "" : largest}`);

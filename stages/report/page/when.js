@@ -22,6 +22,7 @@ function busiestHour(filter, counts, held) {
   if (total < FEW) return `Only ${format(total)} collisions${about} state their time: too few to say which hour of the week has the most.`;
   if (fewest < FEW_DAYS) return `Each day of the week is in the data only ${fewest === most ? plural(most, "time") : `${fewest} ${most - fewest > 1 ? "to" : "or"} ${most} times`}, too few to say which hour of the week has the most collisions${about}.`;
   const tied = leaders(hours, ({ count }) => count);
+  if (tied[0].count < 10) return `No single hour of the week stands out: none has more than ${plural(tied[0].count, "collision")}${about}.`;
   if (tied.length > 1) return `${format(tied.length)} hours of the week tie for the most collisions${about} (${format(tied[0].count)} each).`;
   const [peak] = tied;
   const close = hours.filter(({ count }) => count > peak.count - 2 * Math.sqrt(peak.count)).length - 1;

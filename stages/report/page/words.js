@@ -27,6 +27,9 @@ function percent(part, whole) {
   return rounded === 0 && part ? "under 1%" : rounded === 100 && part < whole ? "over 99%" : `${rounded}%`;
 }
 
+/** A part of a whole in percent, or that it is the whole. */
+const allOr = (part, whole) => (part === whole ? "all of them" : percent(part, whole));
+
 /** A part of a whole: in percent, or in numbers where the whole is small. */
 const portion = (part, whole) => (whole < FEW ? `${format(part)} of ${format(whole)}` : percent(part, whole));
 
