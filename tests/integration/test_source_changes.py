@@ -76,11 +76,15 @@ def daily_run(lake: Lake, server: SocrataServer, day: date, *arguments: str, see
         assert done.code == 0, f"seed {seed}, {day}: {done.log}"
 
 
-def some_fault(chance: random.Random) -> Fault:
-    """A misbehaviour at random, or none."""
-    kinds = ("none", "status", "cut", "reset", "short", "gap", "twice", "html")
+def some_fault(chance: random.Random, table: Table, today: date) -> Fault:
+    """A misbehaviour at random, or none; the table may change underneath."""
+    kinds = ("none", "status", "cut", "reset", "short", "gap", "twice", "first", "old", "html")
     fault = Fault(chance.choice(kinds), chance.choice(("page", "count", "probe", "any")))
-    fault.status, fault.skip = chance.choice((429, 500, 503)), chance.randrange(2)
+    fault.status, fault.skip = chance.choice((202, 429, 500, 503)), chance.randrange(2)
+    fault.retry_after = chance.choice(("", "", "1"))
+    if chance.random() < 0.2:
+        late = rows(1, 50_000 + table.numbers, CRASH_DATE=f"{today:%m/%d/%Y}")
+        fault.then = lambda: table.insert(late)
     return fault
 
 
@@ -128,7 +132,8 @@ def test_day_by_day_with_faults_is_the_servers_table(tmp_path: Path, days: int, 
             day = FIRST + timedelta(days=number)
             table.insert(rows(EACH, 1000 + number * EACH, CRASH_DATE=f"{day:%m/%d/%Y}"))
             gone |= {key: [] for key in change(chance, table, day)}
-            server.faults = [some_fault(chance)] if number else []
+            table.clock += timedelta(hours=chance.randrange(30))  # it may be days ahead of ours
+            server.faults = [some_fault(chance, table, day)] if number else []
             daily_run(lake, server, day, *([] if number else ["--full-refresh"]), seed=seed)
             now = asked(lake)
             for scopes in gone.values():
@@ -154,7 +159,7 @@ def test_days_one_by_one_are_the_month_at_once(tmp_path: Path) -> None:
     single, whole, truth = (Lake(lake=str(tmp_path / name)) for name in ("single", "whole", "truth"))
     with SocrataServer([table]) as server:
         for day in days:
-            server.faults = [some_fault(random.Random(day.toordinal()))]
+            server.faults = [some_fault(random.Random(day.toordinal()), table, day)]
             daily_run(single, server, day)
         daily_run(whole, server, days[-1], lookback_days="30")
     truth.land(table.portal_csv(), "table.csv")
