@@ -139,7 +139,7 @@ def _lineage(text: str) -> str:
     try:
         return text if text == "file" else _address(text)
     except ValueError as error:
-        raise ValueError(f"{error}, or file") from None
+        raise ValueError(str(error).replace("must be", "must be file, or")) from None
 
 
 def _token(text: str) -> str:

@@ -1,4 +1,4 @@
--- Is the published data fresh: when the warehouse was published; each dataset's newest file, its newest collision and its age, how new its source was when last fetched. Times are UTC.
+-- Is the published data fresh: when the warehouse was published, its newest collision of all and how old that is, each dataset's newest file, how new its source was when last fetched. Times are UTC.
 with published as (
     select
         max(started_at) as last_published,
@@ -21,26 +21,17 @@ months as (
     from meta_contents
     group by dataset
 ),
-facts as (
-    select 'crashes' as dataset, max(date_key) as date_key from fct_collisions
-    union all
-    select 'vehicles' as dataset, max(date_key) as date_key from fct_vehicles
-    union all
-    select 'persons' as dataset, max(date_key) as date_key from fct_persons
-),
 collisions as (
-    select dataset, date as newest_collision
-    from facts
+    select max(date) as newest_collision
+    from fct_collisions
     join dim_date using (date_key)
 )
 select
     dataset, newest_month, rows, newest_file, extracted_at,
     date_diff('day', extracted_at, current_timestamp at time zone 'UTC') as file_days_old,
     source_newest, date_diff('day', source_newest, (current_timestamp at time zone 'UTC')::date) as source_days_old,
-    newest_collision,
-    date_diff('day', newest_collision, (current_timestamp at time zone 'UTC')::date) as collision_days_old,
+    newest_collision, date_diff('day', newest_collision, (current_timestamp at time zone 'UTC')::date) as collision_days_old,
     last_published, hours_ago
-from published, files
+from published, collisions, files
 left join months using (dataset)
-left join collisions using (dataset)
 order by dataset;
