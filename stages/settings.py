@@ -129,22 +129,24 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+ADDRESS = re.compile(r"https?://[^/\s?#@]+(/[^\s?#]*)?")
+
+
 def _address(text: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", text):
+    if not ADDRESS.fullmatch(text):
         raise ValueError("must be the address of a server, such as http://127.0.0.1:5000")
     return text
 
 
 def _lineage(text: str) -> str:
-    try:
-        return text if text == "file" else _address(text)
-    except ValueError as error:
-        raise ValueError(str(error).replace("must be", "must be file, or")) from None
+    if text != "file" and not ADDRESS.fullmatch(text):
+        raise ValueError("must be file, or the address of a server, such as http://127.0.0.1:5000")
+    return text
 
 
 def _token(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("must be one line of printable ASCII characters without blanks")
+        raise ValueError("must be printable ASCII characters without spaces or line breaks")
     return text
 
 

@@ -107,7 +107,7 @@ def change(chance: random.Random, table: Table, today: date) -> set[int]:
     return removed
 
 
-def asked(lake: Lake) -> dict[str, tuple[date, date]]:
+def covered_dates(lake: Lake) -> dict[str, tuple[date, date]]:
     """Landed file → the dates that it covers."""
     found = {}
     for info in lake.store.list(keys.landing("crashes")):
@@ -135,7 +135,7 @@ def test_day_by_day_with_faults_is_the_servers_table(tmp_path: Path, days: int, 
             table.clock += timedelta(hours=chance.randrange(30))  # it may be days ahead of ours
             server.faults = [some_fault(chance, table, day)] if number else []
             daily_run(lake, server, day, *([] if number else ["--full-refresh"]), seed=seed)
-            now = asked(lake)
+            now = covered_dates(lake)
             for scopes in gone.values():
                 scopes += [now[key] for key in now.keys() - before.keys()]
             before = now

@@ -63,10 +63,6 @@ class Client:
         self.settings, self.id = settings, id
         self.url = settings.source_url.rstrip("/")
         self.requests = 0
-        self.deadline = time.monotonic() + settings.source_total_seconds
-        # Whatever the server drips, even headers: at the deadline the connections are closed, and reading ends.
-        self.timer = threading.Timer(settings.source_total_seconds, self._shut)
-        self.timer.daemon = True
         token = {"X-App-Token": settings.source_token} if settings.source_token else {}
         if settings.source_api == "soda3" and not token:
             raise ConfigError("COLLISIONS_SOURCE_API=soda3 needs an app token: set COLLISIONS_SOURCE_TOKEN")
@@ -78,14 +74,15 @@ class Client:
             )  # the environment's proxy and CA bundle (HTTPS_PROXY, SSL_CERT_FILE) are httpx's own affair
         except (OSError, ValueError, httpx.InvalidURL) as error:
             raise ConfigError(f"the source's connection cannot be set up: {error}") from None
+        self.deadline = time.monotonic() + settings.source_total_seconds
+        # Whatever the server drips, even headers: at the deadline the connections are closed, and reading ends.
+        self.timer = threading.Timer(settings.source_total_seconds, self.http.close)
+        self.timer.daemon = True
         self.timer.start()
 
     def close(self) -> None:
         """Close its connections."""
         self.timer.cancel()
-        self.http.close()
-
-    def _shut(self) -> None:
         self.http.close()
 
     # --- requests ---
@@ -126,9 +123,9 @@ class Client:
     def ask(self, request: httpx.Request, take: Callable[[httpx.Response, Iterator[bytes]], T]) -> T:
         """Send a request and let `take` read the answer's body, from its beginning at each try.
 
-        Raises SourceUnavailable after the time that the settings allow, not counting that in which an answer came, and
-        where the client's time as a whole is over; ConfigError where access is refused, DataError
-        where the query is. `take` may raise Incomplete for an answer that is not whole.
+        Raises SourceUnavailable once trying again has taken longer than the settings allow, not counting the time in
+        which an answer came, or the client as a whole has; ConfigError where access is refused, DataError where the
+        query is. `take` may raise Incomplete for an answer that is not whole.
         """
         import tenacity
 
@@ -168,18 +165,24 @@ class Client:
         except Incomplete as error:
             raise _TryAgain(str(error)) from None
         except (httpx.TransportError, httpx.DecodingError, UnicodeDecodeError, csv.Error, RuntimeError) as error:
-            if time.monotonic() >= self.deadline:
-                raise self._too_long() from None
-            if isinstance(error, RuntimeError):
-                raise
-            if isinstance(error, httpx.ProxyError) and "407" in str(error):
-                raise ConfigError(f"the proxy before {self.url} refuses access: {error}; check HTTPS_PROXY") from None
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise ConfigError(
-                    f"{self.url}: its certificate is not trusted: {error}; behind a proxy that opens TLS, name a file"
-                    " with its CA, and every other that is needed, in SSL_CERT_FILE"
-                ) from None
-            raise _TryAgain(f"{type(error).__name__}: {error}") from None
+            raise self._meaning(error) from None
+
+    def _meaning(self, error: Exception) -> Exception:
+        """What the end of a connection, or of an answer, means."""
+        import httpx
+
+        if time.monotonic() >= self.deadline:
+            return self._too_long()
+        if isinstance(error, RuntimeError):  # httpx raises one once it is closed; before the deadline that is a bug
+            return error
+        if isinstance(error, httpx.ProxyError) and "407" in str(error):
+            return ConfigError(f"the proxy refuses access to {self.url}: {error}; check HTTPS_PROXY")
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return ConfigError(
+                f"{self.url}: its certificate is not trusted: {error}; behind a proxy that intercepts TLS,"
+                " SSL_CERT_FILE must name a bundle with its CA and every other CA that is needed"
+            )
+        return _TryAgain(f"{type(error).__name__}: {error}")
 
     def _body(self, response: httpx.Response) -> Iterator[bytes]:
         """The decoded body, as it comes; one that drips is as good as none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,7 +87,7 @@ class Fetch:
         before = self.state()
         self.say_how_fresh(before)
         if not before.rows:
-            return []  # a table without rows is a fault of the source: it withdraws nothing
+            return []  # an empty table is a fault of the source: it withdraws nothing
         wanted = self._wanted(before)
         if not wanted:
             log.info("%s: the source has not changed since it was fetched; nothing to ask for", self.dataset.name)
@@ -96,7 +96,7 @@ class Fetch:
             expected = self.count(one, before)
             if one.since and republished(expected, before, self.run.settings):
                 self._say_republished(expected, before)
-                if one.followed:  # the mark is then the interval's, although landing has it
+                if one.followed:  # then the interval carries the mark, and is fetched although landing has it
                     wanted.append(replace(one, covers=one.elsewhere, since="", elsewhere=None))
                 continue
             if one.since and not expected:
@@ -109,7 +109,16 @@ class Fetch:
                 if one.whole:
                     answer = export(self.client, expected, path, before.changed, tell)
                 else:
-                    answer = self._download(one, columns, expected, path, tell)
+                    answer = download(
+                        self.client,
+                        one.where(self.day),
+                        columns=columns,
+                        expected=expected,
+                        path=path,
+                        cache=self._cache(one, columns, expected),
+                        changed=before.changed,
+                        tell=tell,
+                    )
             answers.append((one, path, answer))
         if answers:
             after = self.state()
@@ -134,25 +143,6 @@ class Fetch:
             if not any(one.whole for one in wanted):
                 wanted += plan(whole_months([*stretch]), self.run.settings, earlier, before, moment)
         return wanted
-
-    def _download(
-        self, one: Extraction, columns: list[str], expected: int, path: Path, tell: Callable[[int], None]
-    ) -> Answer:
-        cache, changed = self._cache(one, columns, expected), one.state.changed if one.state else ""
-        try:
-            return download(
-                self.client,
-                one.where(self.day),
-                columns=columns,
-                expected=expected,
-                path=path,
-                cache=cache,
-                changed=changed,
-                tell=tell,
-            )
-        except Mismatch:
-            cache.clear()  # the fault may be in a page that was kept
-            raise
 
     def _cache(self, one: Extraction, columns: list[str], expected: int) -> PageCache:
         what = keys.safe_name(one.key(self.dataset.name).rpartition("/")[2].partition("_asof_")[0])

@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,6 +70,15 @@ class PageCache:
             self.usable = True
         self.store.put(self._key(number), gzip.compress(page, compresslevel=1, mtime=0))
 
+    @contextmanager
+    def forgotten_on_mismatch(self) -> Iterator[None]:
+        """Forget the pages if the answers turn out not to fit one another: the fault may be in one that was kept."""
+        try:
+            yield
+        except Mismatch:
+            self.clear()
+            raise
+
     def clear(self) -> None:
         """Forget the pages."""
         for info in self.store.list(self.prefix):
@@ -111,7 +121,7 @@ def download(
         headers.update(response.headers)
         return b"".join(body)
 
-    with path.open("wb") as file:
+    with path.open("wb") as file, cache.forgotten_on_mismatch():
         while not number or rows < expected:
             due = min(limit, expected - rows)
             kept = cache.read(number)
@@ -185,7 +195,7 @@ def export(client: Client, expected: int, path: Path, changed: str, tell: Callab
 
 
 class RecordCounter:
-    """Counts the records of a CSV that comes in blocks: line ends outside of quotes; and commas likewise."""
+    """Counts the records and commas of a CSV that comes in blocks: line ends and commas outside of quotes."""
 
     def __init__(self) -> None:
         self.records, self.commas, self.quoted, self.rest = 0, 0, False, False

@@ -105,7 +105,7 @@ def read_name(key: str, dataset: str) -> Extraction | None:
         moment = datetime.strptime(found["moment"], MOMENT).replace(tzinfo=UTC)
         if found["start"]:
             return Extraction(Scope.parse(found["start"], found["end"]), moment=moment)
-    except ValueError:  # no such day or hour: somebody else's name
+    except ValueError:  # no such day or hour, so the name is not one of ours
         return None
     whole = found["what"] == "all"
     return Extraction(EVERYTHING if whole else None, whole=whole, moment=moment)

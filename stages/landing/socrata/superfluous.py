@@ -26,8 +26,8 @@ def superfluous(
     fetched: list[tuple[Extraction, Source]] = []
     for source in sources:
         one = read_name(source.key, dataset)
-        whole = not (source.removed_at or source.quarantined or source.left_in_landing or rejected.get(source.name))
-        if one and one.moment and whole:
+        lacks_rows = source.quarantined or source.left_in_landing or rejected.get(source.name)
+        if one and one.moment and not source.removed_at and not lacks_rows:
             fetched.append((one, source))
     found = {}
     for one, source in fetched:

@@ -1,4 +1,4 @@
--- Is the published data fresh: when the warehouse was published, its newest collision of all and how old that is, each dataset's newest file, how new its source was when last fetched. Times are UTC.
+-- Is the published data fresh: when the warehouse was published, its newest collision and that one's age, each dataset's newest file, how new its source was when last fetched. Times are UTC.
 with published as (
     select
         max(started_at) as last_published,
