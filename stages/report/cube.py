@@ -151,15 +151,31 @@ def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
     held = warehouse.execute("select table_name from duckdb_tables()").fetchall()
     if not {("fct_persons",), ("dim_person_profile",)} <= set(held) or not cube.newest:
         return
-    # of the view `persons` only what is needed: its joins of vehicles and descriptions cost seconds
+    # of the view `persons` only what is needed, and words only for what is left after counting: both cost seconds
     warehouse.execute(f"""
         create or replace temp table casualties as
+        with counted as (
+            select
+                year(crash_date) - {cube.first_year} as y,
+                borough,
+                case when age < 75 then age // 15 * 15 when age >= 75 then 75 end as from_age,
+                person_profile_key,
+                sum(injured) as injured,
+                sum(killed) as killed
+            from (
+                select collision_id, age, person_profile_key, injured, killed
+                from fct_persons
+                where injured = 1 or killed = 1
+            )
+            left join (select collision_id, crash_date, borough from fct_collisions) using (collision_id)
+            group by all
+        )
         select
-            year(fct_collisions.crash_date) - {cube.first_year} as y,
+            y,
             {borough_number("borough")} as b,
             case
-                when age is null then '{UNKNOWN}'
-                when age < 75 then format('{{:02d}} to {{:02d}}', age // 15 * 15, age // 15 * 15 + 14)
+                when from_age is null then '{UNKNOWN}'
+                when from_age < 75 then format('{{:02d}} to {{:02d}}', from_age, from_age + 14)
                 else '75 and over'
             end as age,
             coalesce(role, '{UNKNOWN}') as role,
@@ -168,10 +184,7 @@ def persons(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
             end as u,
             coalesce(sum(injured), 0)::bigint as injured,
             coalesce(sum(killed), 0)::bigint as killed
-        from fct_persons
-        join dim_person_profile using (person_profile_key)
-        left join fct_collisions on fct_collisions.collision_id = fct_persons.collision_id
-        where injured = 1 or killed = 1
+        from counted join dim_person_profile using (person_profile_key)
         group by all
     """)
     row = warehouse.execute("select coalesce(sum(injured + killed), 0) from casualties where y is null").fetchone()

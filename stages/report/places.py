@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -24,7 +25,6 @@ from stages.report.collisions import (
     harm_columns,
     numbers,
 )
-from stages.report.cube import Cube
 
 CELL_METRES = 30
 LISTED = 10
@@ -60,7 +60,7 @@ def grid(collisions: Collisions, metres: int = CELL_METRES) -> Grid:
     """Count the collisions with coordinates by cell of `metres`, borough, year and road user."""
     width = width_of(metres)
     size = width * (int((NORTH - SOUTH) * METRES[1] / metres) + 1)
-    position = (collisions.north // metres).astype(np.int32) * width + (collisions.east // metres).astype(np.int32)
+    position = (collisions.north / metres).astype(np.int32) * width + (collisions.east / metres).astype(np.int32)
     index = np.full(len(position), -1, dtype=np.int32)
     positions: list[np.ndarray] = []
     cells = 0
@@ -108,17 +108,18 @@ def fatal(collisions: Collisions, index: np.ndarray) -> np.ndarray:
     return result
 
 
-def worst(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
-    """Add the intersections that are among the worst ten for any borough, road user and range of years.
+def worst(warehouse: duckdb.DuckDBPyConnection, first_year: int, years: int) -> tuple[list[list[Any]], np.ndarray]:
+    """The intersections that are among the worst ten for any borough, road user and range of years: name, borough,
+    latitude and longitude; and their injured and killed by year, intersection and road user.
 
     Worst is: most killed and injured, then most killed, then the lowest key.
     """
-    keys, years, borough, *columns = numbers(
+    keys, year, borough, *columns = numbers(
         warehouse,
         f"""
         select
             location_key,
-            (year(crash_date) - {cube.first_year})::integer,
+            (year(crash_date) - {first_year})::integer,
             {borough_number("dim_location.borough")}::utinyint,
             {", ".join(f"{sql} as {name}" for name, sql in harm_columns().items())}
         from fct_collisions join dim_location using (location_key)
@@ -128,30 +129,27 @@ def worst(warehouse: duckdb.DuckDBPyConnection, cube: Cube) -> None:
     places, first, index = np.unique(keys, return_index=True, return_inverse=True)
     harm = np.stack(columns).reshape(len(USERS), 2, -1)
     chosen = sorted(set().union(*(
-        candidates(index, years, harm[user], borough[first]) for user in range(len(USERS))
+        candidates(index, year, harm[user], borough[first]) for user in range(len(USERS))
     )))  # fmt: skip
-    array = np.zeros((cube.years, len(chosen), len(USERS), 2), dtype=np.uint32)
+    array = np.zeros((years, len(chosen), len(USERS), 2), dtype=np.uint32)
     number = np.full(len(places), -1)
     number[chosen] = np.arange(len(chosen))
     of_chosen = np.flatnonzero(number[index] >= 0)
-    np.add.at(array, (years[of_chosen], number[index[of_chosen]]), harm[..., of_chosen].transpose(2, 0, 1))
-    cube.arrays["place"] = array
-    cube.names["place"] = [
-        list(row)
-        for row in warehouse.execute(
-            f"""
-            select
-                any_value(place),
-                any_value({borough_number("dim_location.borough")}),
-                round(avg(latitude), 5), round(avg(longitude), 5)
-            from fct_collisions join dim_location using (location_key)
-            where location_key in (select unnest(?::bigint[]))
-            group by location_key
-            order by location_key
-            """,
-            [places[chosen].tolist()],
-        ).fetchall()
-    ]
+    np.add.at(array, (year[of_chosen], number[index[of_chosen]]), harm[..., of_chosen].transpose(2, 0, 1))
+    names = warehouse.execute(
+        f"""
+        select
+            any_value(place),
+            any_value({borough_number("dim_location.borough")}),
+            round(avg(latitude), 5), round(avg(longitude), 5)
+        from fct_collisions join dim_location using (location_key)
+        where location_key in (select unnest(?::bigint[]))
+        group by location_key
+        order by location_key
+        """,
+        [places[chosen].tolist()],
+    ).fetchall()
+    return [list(row) for row in names], array
 
 
 def candidates(
@@ -181,11 +179,16 @@ def candidates(
         until[:, year[inside] + 1, number] = hurt
         until = until.cumsum(axis=1)
         for first in range(years):
+            least = 1  # of a place among the worst; it only rises as the range grows
             for last in range(first + 1, years + 1):
                 injuries, deaths = until[:, last] - until[:, first]
-                score = ((injuries + deaths) << 40) + (deaths << 24) - np.arange(len(names))
-                best = score.argpartition(len(score) - listed)[-listed:] if len(score) > listed else slice(None)
-                kept.update(names[best][(injuries + deaths)[best] > 0].tolist())
+                total = injuries + deaths
+                at = np.flatnonzero(total >= least)
+                score = (total[at] << 40) + (deaths[at] << 24) - at
+                if len(at) > listed:
+                    at = at[score.argpartition(len(at) - listed)[-listed:]]
+                    least = total[at].min()
+                kept.update(names[at].tolist())
     return kept
 
 
