@@ -7,7 +7,6 @@ same as if it were built whole.
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,7 +16,6 @@ from typing import Any
 
 import duckdb
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from stages.datasets.dataset import Dataset
 from stages.errors import ContractError, ObjectMissing, StageError, TransientError
@@ -26,7 +24,7 @@ from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
 from stages.lake.limits import check_spread
 from stages.lake.manifests import merged, read_listed
-from stages.lake.parquet import to_parquet
+from stages.lake.parquet import read_column, to_parquet
 from stages.lake.retention import forget_runs
 from stages.lake.store import ObjectInfo, ObjectStore
 from stages.logs import log
@@ -55,7 +53,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
         if f"{dataset.name}.json" in worked_on or not worked_on:
             job.follow("transform_curated")
             job.require("curated", [table.name for table in dataset.tables])
-            check_spread(this, "transform_clean", dataset.name, dataset.blanks, dataset.meanings)
+            check_spread(this, "transform_clean", dataset)
     listed = {dataset: list_curated(store, dataset) for dataset in datasets}
     if not any(objects for tables in listed.values() for objects in tables.values()):
         log.warning("%s: the curated layer is empty: no run has had rows in its scope; nothing to publish", STAGE)
@@ -96,8 +94,7 @@ def newest_date(store: ObjectStore, dataset: Dataset) -> str | None:
     last = max(store.list(keys.layer("curated", dataset.tables[0].name)), key=lambda info: info.key, default=None)
     if last is None:
         return None
-    dates = pq.read_table(io.BytesIO(store.read(last.key)), columns=[dataset.date])[dataset.date]
-    return str(pc.max(dates))
+    return str(pc.max(read_column(store.read(last.key), dataset.date)))
 
 
 def make_report(built: Path, scratch: Path, run_id: str, stale_days: int) -> bytes | None:

@@ -228,7 +228,7 @@ def clean_dataset(job: Job, dataset: Dataset) -> None:
     run_partitioned(job, inputs, read, transform, writes)
     if job.partial and job.finished(job.stage):
         try:
-            check_spread(job.run, job.stage, dataset.name, dataset.blanks, dataset.meanings)
+            check_spread(job.run, job.stage, dataset)
         except ContractError:
             log.info("%s: another chunk has begun again, and will be the last to finish", job.what)
         except DataError:

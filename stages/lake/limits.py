@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 from stages.errors import DataError
 from stages.lake import keys
@@ -17,6 +18,17 @@ from stages.lake.job import Job, Run
 from stages.lake.sources import load_sources
 from stages.lake.tally import Blank, Excess, Tally, excesses
 from stages.logs import log
+
+
+class Judged(Protocol):
+    """A dataset, as far as it is judged: why its rules leave values unknown, and what their reasons to reject mean."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def blanks(self) -> Mapping[str, Blank]: ...
+    @property
+    def meanings(self) -> Mapping[str, str]: ...
 
 
 def check_limits(job: Job, quarantined: int, rows: int, blanks: Mapping[str, Blank] = MappingProxyType({})) -> None:
@@ -45,18 +57,21 @@ def check_limits(job: Job, quarantined: int, rows: int, blanks: Mapping[str, Bla
         )
 
 
-def check_spread(run: Run, stage: str, dataset: str, blanks: Mapping[str, Blank], meanings: Mapping[str, str]) -> None:
-    """Judge a stage's whole work on a dataset, where its chunks saw only parts of it; raises DataError."""
-    whole = Job(run, stage, dataset)
+def check_spread(run: Run, stage: str, dataset: Judged) -> None:
+    """Judge a stage's whole work on a dataset, where its chunks saw only parts of it; raises DataError.
+
+    Only then are the dataset's rules read, and pandas with them.
+    """
+    whole = Job(run, stage, dataset.name)
     whole.follow(stage)
     if not whole.promised.get("partial"):
         return
-    whole.files = {source.name: source.key for source in load_sources(run.store, dataset)[0].values()}
-    whole.meanings = meanings
+    whole.files = {source.name: source.key for source in load_sources(run.store, dataset.name)[0].values()}
+    whole.meanings = dataset.meanings
     whole.rules = Counter(whole.promised["rules"])
     for part in whole.promised["unjudged"]:
         whole.tally.add(Tally.of_record(part))
-    check_limits(whole, whole.promised["quarantined"], whole.promised["rows_in"], blanks)
+    check_limits(whole, whole.promised["quarantined"], whole.promised["rows_in"], dataset.blanks)
 
 
 def describe(job: Job, excess: Excess, blanks: Mapping[str, Blank]) -> str:

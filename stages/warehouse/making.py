@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections import Counter
 from collections.abc import Iterable
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow.parquet as pq
 
 from stages.datasets.dataset import Dataset
 from stages.errors import ContractError, ObjectMissing, StageError
 from stages.lake import keys
 from stages.lake.job import Job
 from stages.lake.ledger import Ledger
+from stages.lake.parquet import read_column
 from stages.lake.scope import spans
 from stages.lake.sources import Source, carries, load_sources
 from stages.lake.store import ObjectInfo, ObjectStore
@@ -223,5 +222,5 @@ def rejected_by_source(store: ObjectStore, dataset: str) -> Counter[str]:
     found: Counter[str] = Counter()
     kept = [info.key for info in store.list(keys.quarantined("transform_clean", dataset))]
     for content in parallel(store.read, kept):
-        found.update(pq.read_table(io.BytesIO(content), columns=["source"])["source"].to_pylist())
+        found.update(read_column(content, "source").to_pylist())
     return found
