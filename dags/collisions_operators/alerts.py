@@ -40,22 +40,22 @@ def describe(context: Context) -> tuple[str, str]:
     subject = f"{ti.dag_id}: {ti.task_id} failed"
     arguments = list(getattr(ti.task, "arguments", []))
     rendered = not any("{{" in argument for argument in arguments)
-    lines = [subject, f"  run      {ti.run_id}, try {ti.try_number}"]
-    if rendered:
-        lines.append(f"  command  {command_line(arguments)}")
-    else:
-        lines.append(f"  command  none was made: the run's configuration is {context['dag_run'].conf or '{}'}")
-    lines += [
+    command = (
+        command_line(arguments)
+        if rendered
+        else f"none was made: the run's configuration is {context['dag_run'].conf or '{}'}"
+    )
+    lines = [
+        subject,
+        f"  run      {ti.run_id}, try {ti.try_number}",
+        f"  command  {command}",
         f"  error    {type(error).__name__}: {error}",
         f"  log      {where_the_log_is(ti)}",
         f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rejected rows, with reasons)",
-        "  then     "
-        + (
-            "fix the cause and clear the task: a rerun is harmless"
-            if rendered
-            else "start another run with a configuration that holds; a rerun of this one would fail again"
-        ),
+        f"  then     {what_to_do(ti, rendered=rendered)}",
     ]
+    if not rendered:  # nothing has run
+        lines = [line for line in lines if not line.startswith("  in lake")]
     return subject, "\n".join(lines)
 
 
@@ -70,8 +70,22 @@ def command_line(arguments: list[str]) -> str:
 
 def where_the_log_is(ti: Any) -> str:
     """The address of the task's log; without a UI there is none, and the log is what `airflow dags test` prints."""
-    url: str = ti.log_url
-    return url if url.startswith("http") else "printed by this run (no UI was running; scripts/demo --ui starts one)"
+    if has_ui(ti):
+        return str(ti.log_url)
+    home = os.environ.get("AIRFLOW_HOME", "AIRFLOW_HOME")
+    return f"printed by this run, and kept in {home}: demo.log or dags-test.log (no UI was running)"
+
+
+def what_to_do(ti: Any, *, rendered: bool) -> str:
+    """What helps once the cause is known."""
+    if not rendered:
+        return "start another run with a configuration that holds; a rerun of this one would fail again"
+    return f"fix the cause and {'clear the task' if has_ui(ti) else 'run the same again'}: a rerun is harmless"
+
+
+def has_ui(ti: Any) -> bool:
+    """Whether a UI serves the run; one without a scheduler ends with the command that began it."""
+    return str(ti.log_url).startswith("http")
 
 
 def find_connection(connection_id: str) -> Connection | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any
 
 from collisions_ops import embedded, locks, query, source_server
 from collisions_ops.console import Console
@@ -27,7 +26,6 @@ from collisions_ops.shell import paste
 from collisions_ops.ui import Ui
 from stages.lake import keys
 
-INTERRUPT_SECONDS = 8  # for a stage to end; shorter than the pause before Airflow's next try of it
 QUERIES = ("ledger", "by_borough", "worst_days")
 STAGE_LINE = re.compile(
     r"^\S+ \[(info|warning|error|critical) *\] (.*\S) +\[airflow\.task\.operators\.collisions_operators\."
@@ -37,7 +35,7 @@ STAGE_LINE = re.compile(
 @dataclass(frozen=True)
 class Demo:
     """One call of scripts/demo. `began` is when it was called, by the wall clock; `ui` the command that does the same
-    and then serves the UI.
+    and then serves the UI; `lock` what keeps others from the state folder.
     """
 
     settings: Settings
@@ -46,6 +44,7 @@ class Demo:
     lake: Path
     began: float
     ui: str = "scripts/demo --ui"
+    lock: IO[str] | None = None
 
     @property
     def seconds(self) -> float:
@@ -105,53 +104,22 @@ class Demo:
         return None
 
     def run_dag(self, conf: Mapping[str, Any]) -> None:
-        """Run the DAG in one process, without a scheduler; print the stages' log lines. Raises OpsError if it fails.
-
-        A run that is interrupted, even by a kill of this process, is marked as failed in Airflow's metadata, then or by
-        the next call: as a running one it would block those of a scheduler.
-        """
-        log, unfinished = self.settings.airflow_home / "demo.log", self.settings.airflow_home / "unfinished"
-        if unfinished.exists():
-            embedded.fail_unfinished(self.environ, log)
-        command = ["airflow", "dags", "test", DAG, "--conf", json.dumps(conf)]
+        """Run the DAG in one process, without a scheduler; print the stages' log lines. Raises OpsError if it fails."""
+        log = self.settings.airflow_home / "demo.log"
         errors: list[str] = []
-        unfinished.touch()
-        with (
-            log.open("wb") as whole,
-            subprocess.Popen(  # in a session of its own: Ctrl-C reaches this process alone, which then ends it
-                command,
-                env=dict(self.environ),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            ) as process,
-        ):
-            assert process.stdout is not None
-            try:
-                for line in process.stdout:
-                    whole.write(line)
-                    whole.flush()
-                    if found := STAGE_LINE.match(line.decode(errors="replace")):  # a landed file may say anything
-                        level = "" if found[1] == "info" else f"{found[1]}: "
-                        self.console.print(
-                            f"{self.seconds:3.0f} s    {level}{found[2]}", style="red" if level else None
-                        )
-                        if level:
-                            errors.append(found[2])
-            except BaseException:
-                # On SIGINT the operator stops its stage, within 3 s. Airflow would then go on with the task's next try.
-                process.send_signal(signal.SIGINT)
-                try:
-                    process.communicate(timeout=INTERRUPT_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.communicate()
-                embedded.fail_unfinished(self.environ, log)
-                unfinished.unlink()
-                self.console.note("interrupted: the run is marked as failed; what was published is unchanged")
-                raise
-        unfinished.unlink()
-        if process.returncode != 0:
+
+        def show(line: str) -> None:
+            if found := STAGE_LINE.match(line):
+                level = "" if found[1] == "info" else f"{found[1]}: "
+                self.console.print(f"{self.seconds:3.0f} s    {level}{found[2]}", style="red" if level else None)
+                if level:
+                    errors.append(found[2])
+
+        arguments = [DAG, "--conf", json.dumps(conf)]
+        code = embedded.run_dag(
+            self.settings, self.console, self.environ, arguments, log=log, show=show, lock=self.lock
+        )
+        if code != 0:
             raise OpsError(self.what_failed(log, "\n".join(errors)))
 
     def what_failed(self, log: Path, errors: str) -> str:
@@ -201,11 +169,6 @@ def example_days(lake: Path) -> tuple[str, str]:
     return f"{newest}-01", f"{newest}-04"
 
 
-def interrupt(number: int, _frame: object) -> NoReturn:
-    """A signal that asks to end is Ctrl-C, so that what runs is ended in order."""
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
 def demo(
     settings: Settings,
     console: Console,
@@ -222,9 +185,7 @@ def demo(
     if source and files:
         raise OpsError("--source serves a sample of its own: leave out the files, or serve them by python -m socrata")
     landed = {file: dataset_of(file) for file in files}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, interrupt)
+    embedded.end_in_order()
     city = settings.environ.get("COLLISIONS_SOURCE", "")
     lake = settings.state / ("lake-files" if files else "lake-source" if source else "lake-city" if city else "lake")
     environ = embedded.environment(settings, str(lake), ui=ui)
@@ -234,21 +195,20 @@ def demo(
     embedded.make_folders(settings)
     began = float(settings.environ.get("DEMO_BEGAN") or time.time())
     with ExitStack() as meanwhile:
-        with locks.alone(settings.state):
-            if ui:  # from now on, although it follows the run
-                meanwhile.enter_context(locks.for_ui(settings, params, landed.values(), address))
-            else:
-                meanwhile.enter_context(locks.for_run(settings, params, landed.values()))
-            if ui and port_open(port):
-                other = paste("scripts/demo", "--ui", **settings.chosen_folders, UI_PORT="8081")
-                raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: {other}")
-            if source:
-                environ |= meanwhile.enter_context(source_server.serving(settings))
-                console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in place of the city's API")
-            again = ui_command(settings, files, conf, source=source, city=city if not (files or source) else "")
-            this = Demo(settings, console, environ, lake, began, again)
-            settings.last_lake.write_text(str(lake))
-            failed = this.run(landed, conf)
+        if ui:  # from now on, although it follows the run
+            lock = meanwhile.enter_context(locks.for_ui(settings, params, landed.values(), address))
+        else:
+            lock = meanwhile.enter_context(locks.for_run(settings, params, landed.values()))
+        if ui and port_open(port):
+            other = paste("scripts/demo", "--ui", **settings.chosen_folders, UI_PORT="8081")
+            raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: {other}")
+        if source:
+            environ |= meanwhile.enter_context(source_server.serving(settings))
+            console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in place of the city's API")
+        again = ui_command(settings, files, conf, source=source, city=city if not (files or source) else "")
+        this = Demo(settings, console, environ, lake, began, again, lock)
+        settings.last_lake.write_text(str(lake))
+        failed = this.run(landed, conf)
         if failed and not ui:
             raise failed
         if failed:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import IO, NoReturn
 
 from collisions_ops import locks
 from collisions_ops.console import Console
@@ -17,6 +20,8 @@ from collisions_ops.shell import paste
 
 # Airflow prints it on standard output, before the JSON that was asked for. Nothing here draws a DAG as a file.
 NO_GRAPHVIZ = "ignore:Could not import graphviz"
+
+INTERRUPT_SECONDS = 8  # for a stage to end; shorter than the pause before Airflow's next try of it
 
 # Commands of Airflow that run stages: themselves, or by the UI's scheduler, which has the lake of its scripts/demo.
 RUN_HERE = ("dags test", "tasks test")
@@ -101,19 +106,90 @@ def fail_unfinished(environ: Mapping[str, str], log: Path) -> None:
         raise OpsError(f"could not mark the interrupted run as failed; see {log}")
 
 
+def run_dag(
+    settings: Settings,
+    console: Console,
+    environ: Mapping[str, str],
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    show: Callable[[str], None],
+    lock: IO[str] | None = None,
+) -> int:
+    """Run `airflow dags test` with these arguments, its output into `log` and line by line to `show`; returns its exit
+    code. The run holds the `lock` too, so that no other begins if only this process is killed.
+
+    A run that is interrupted is marked as failed in Airflow's metadata, then or, if this process is killed, by the next
+    call: as a running one it would block those of a scheduler.
+    """
+    unfinished = settings.airflow_home / "unfinished"
+    if unfinished.exists():
+        fail_unfinished(environ, log)
+    unfinished.touch()
+    with (
+        log.open("wb") as whole,
+        subprocess.Popen(  # in a session of its own: Ctrl-C reaches this process alone, which then ends it
+            ["airflow", "dags", "test", *arguments],
+            env=dict(environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[lock.fileno()] if lock else [],
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                whole.write(line)
+                whole.flush()
+                show(line.decode(errors="replace"))  # a landed file may say anything
+        except BaseException:
+            console.note("interrupted: ending the stage")
+            # On SIGINT the operator stops its stage, within 3 s. Airflow would then go on with the task's next try.
+            process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=INTERRUPT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+            fail_unfinished(environ, log)
+            unfinished.unlink()
+            console.note("interrupted: the run is marked as failed; what was published is unchanged")
+            raise
+    unfinished.unlink()
+    return process.returncode
+
+
+def end_in_order() -> None:
+    """From now on a signal that asks to end is Ctrl-C, so that what runs is ended in order; one ignored stays so."""
+
+    def interrupt(number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, interrupt)
+
+
 def airflow(settings: Settings, console: Console, arguments: Sequence[str]) -> int:
-    """Airflow's own command line in this runtime; replaces this process. Raises OpsError where it would run the DAG
-    beside the UI's scheduler.
+    """Airflow's own command line in this runtime; returns its exit code. Raises OpsError where it would run the DAG
+    beside another run or the UI's scheduler.
     """
     make_folders(settings)
     environ = environment(settings, ui=False) | {"AIRFLOW__API__BASE_URL": locks.address_of_ui(settings)}
     for note in notes(settings, arguments):
         console.note(note)
-    if command_of(arguments) == "dags test":
-        lock = locks.for_run(settings, conf_of(arguments))
-        os.set_inheritable(lock.fileno(), True)  # held until Airflow ends
-    migrate(settings, environ)
-    os.execvpe("airflow", ["airflow", *arguments], environ)  # noqa: S606 the very words of the caller
+    if command_of(arguments) != "dags test":
+        migrate(settings, environ)
+        os.execvpe("airflow", ["airflow", *arguments], environ)  # noqa: S606 the very words of the caller
+    end_in_order()
+    log = settings.airflow_home / "dags-test.log"
+    with locks.for_run(settings, conf_of(arguments)) as lock:
+        migrate(settings, environ)
+        show = partial(print, end="", flush=True)
+        code = run_dag(settings, console, environ, arguments[2:], log=log, show=show, lock=lock)
+    console.note(f"log: {log}")
+    return code
 
 
 def notes(settings: Settings, arguments: Sequence[str]) -> list[str]:

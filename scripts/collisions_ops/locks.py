@@ -1,4 +1,4 @@
-"""Who may use a state folder at once: one scripts/demo, and either runs without a scheduler or the UI with its own.
+"""Who may use a state folder at once: a run without a scheduler, or the UI with its own.
 
 The kernel drops a lock with the process that holds it, however that ends; the files mean nothing by themselves.
 """
@@ -6,9 +6,7 @@ The kernel drops a lock with the process that holds it, however that ends; the f
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from typing import IO
 
 from collisions_ops.errors import OpsError
@@ -16,60 +14,46 @@ from collisions_ops.settings import DAG, Settings
 from collisions_ops.shell import paste
 from collisions_ops.ui import end_leftovers
 
-
-@contextmanager
-def alone(state: Path) -> Iterator[None]:
-    """No other scripts/demo runs in this state folder meanwhile; raises OpsError if one does."""
-    with (state / "demo.lock").open("w") as lock:
-        if not _locked(lock, fcntl.LOCK_EX):
-            raise OpsError(
-                f"another scripts/demo is running in {state}: wait for its end, or run beside it with"
-                " STATE=/another/folder scripts/demo"
-            )
-        yield
+A_RUN = "a run"  # what the lock's file says of its holder, if it is no UI
 
 
-def for_run(settings: Settings, conf: str = "", datasets_of_files: Iterable[str] = ()) -> IO[str]:
-    """The lock of a run without a scheduler, held until the file is closed; many runs can hold it at once.
+def for_run(settings: Settings, conf: str = "", datasets_of_files: Iterable[str] = (), holder: str = A_RUN) -> IO[str]:
+    """The lock of a run without a scheduler, held until the file is closed in every process that has it.
 
-    Raises OpsError while a UI's scheduler, which would take the run's tasks, holds it; `conf` and `datasets_of_files`
-    are for the advice: the run's configuration as JSON and the datasets whose files it was to land.
+    Raises OpsError while another run, or a UI, whose scheduler would take the run's tasks, holds it; `conf` and
+    `datasets_of_files` are for the advice: the run's configuration as JSON and the datasets whose files it was to land.
     """
-    lock = (settings.airflow_home / "ui.lock").open("a")
-    if not _locked(lock, fcntl.LOCK_SH):
+    lock = (settings.airflow_home / "run.lock").open("a")
+    if not _locked(lock, fcntl.LOCK_EX):
         lock.close()
-        raise OpsError(_served(settings, conf, datasets_of_files))
+        raise OpsError(
+            _served(settings, conf, datasets_of_files)
+            if ui_runs(settings)
+            else f"a run without a scheduler, by scripts/demo or scripts/airflow dags test, is going on in"
+            f" {settings.state}: wait for its end, or use another folder, by STATE=/another/folder before the command"
+        )
+    lock.truncate(0)
+    lock.write(holder)
+    lock.flush()
     end_leftovers(settings.airflow_home)
     return lock
 
 
 def for_ui(settings: Settings, conf: str = "", datasets_of_files: Iterable[str] = (), address: str = "") -> IO[str]:
-    """The lock of the UI at `address` and its scheduler, held until the file is closed; raises OpsError while a run or
-    another UI holds it.
-    """
-    for_run(settings, conf, datasets_of_files).close()
-    lock = (settings.airflow_home / "ui.lock").open("a")
-    if not _locked(lock, fcntl.LOCK_EX):
-        lock.close()
-        raise OpsError(
-            f"a run by scripts/airflow dags test is going on in {settings.state}, and the UI's scheduler would take"
-            " its tasks: wait for its end"
-        )
-    lock.truncate(0)
-    lock.write(address)
-    lock.flush()
-    return lock
+    """The same of the UI at `address` and its scheduler."""
+    return for_run(settings, conf, datasets_of_files, holder=address)
 
 
 def ui_runs(settings: Settings) -> bool:
     """Whether a UI and its scheduler run in the state folder."""
-    with (settings.airflow_home / "ui.lock").open("a") as lock:
-        return not _locked(lock, fcntl.LOCK_SH)
+    file = settings.airflow_home / "run.lock"
+    with file.open("a") as lock:
+        return not _locked(lock, fcntl.LOCK_SH) and file.read_text() != A_RUN
 
 
 def address_of_ui(settings: Settings) -> str:
     """Where the UI of the state folder is; '' where none runs."""
-    return (settings.airflow_home / "ui.lock").read_text() if ui_runs(settings) else ""
+    return (settings.airflow_home / "run.lock").read_text() if ui_runs(settings) else ""
 
 
 def _locked(file: IO[str], kind: int) -> bool:

@@ -113,19 +113,23 @@ def test_a_configuration_that_cannot_hold_is_shown_and_no_rerun_is_advised(run, 
     assert "start another run with a configuration that holds" in report
     assert "{{" not in report.partition("Notified")[0]
     assert "clear the task" not in report
+    assert "_runs/" not in report  # where no stage has run there is no such folder
 
 
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("http://127.0.0.1:8081/dags/x/runs/y", "http://127.0.0.1:8081/dags/x/runs/y"),
-        ("/dags/x/runs/y", "printed by this run (no UI was running; scripts/demo --ui starts one)"),
+        ("/dags/x/runs/y", "printed by this run, and kept in /home/a: demo.log or dags-test.log (no UI was running)"),
     ],
 )
-def test_without_a_ui_the_report_says_so_instead_of_a_link(url, shown):
-    from collisions_operators.alerts import where_the_log_is
+def test_without_a_ui_the_report_says_so_instead_of_a_link(url, shown, monkeypatch):
+    from collisions_operators.alerts import what_to_do, where_the_log_is
 
-    assert where_the_log_is(SimpleNamespace(log_url=url)) == shown
+    monkeypatch.setenv("AIRFLOW_HOME", "/home/a")
+    ti = SimpleNamespace(log_url=url)
+    assert where_the_log_is(ti) == shown
+    assert ("clear the task" in what_to_do(ti, rendered=True)) == url.startswith("http")
 
 
 def test_the_command_of_a_pod_is_said_to_be_one(monkeypatch):

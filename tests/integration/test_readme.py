@@ -29,7 +29,7 @@ RUNS = {
     "scripts/query seat_belts year=2025": AS_PRINTED,
     "scripts/query rejected": AS_PRINTED,
     "scripts/query revisions": AS_PRINTED,
-    'scripts/query before_after corner="FLATBUSH AVENUE" with="AVENUE U" date=2025-03-20': AS_PRINTED,
+    'scripts/query before_after corner="BEDFORD ROAD" with="WEST 134 STREET" date=2025-03-20': AS_PRINTED,
     'scripts/query "select borough, count(*) from collisions where involves_truck group by all"': AS_PRINTED,
     "scripts/demo --ui": "tests/integration/test_demo.py",
     "scripts/bench": "tests/integration/test_bench.py",
@@ -104,6 +104,7 @@ def test_the_command_works(command: str, clone: Path) -> None:
     done = run_in(clone, command if RUNS[command] == AS_PRINTED else RUNS[command])
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     assert done.stdout.strip()
+    assert " 0 rows " not in done.stdout
 
 
 @pytest.mark.parametrize("name", ON_CALL)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from lake import PUBLISHED, Lake, crashes_csv, rows
+from lake import PUBLISHED, REPOSITORY, Lake, crashes_csv, rows
 
 from stages.datasets import registry
 from stages.lake.store.folder import FolderStore
@@ -219,3 +222,22 @@ def test_rows_that_do_not_add_up_by_months_are_not_published(folder_lake: Lake, 
     assert reason in log
     after = folder_lake.contents()
     assert {name for name in after if after[name] != before[name]} == {"fct_collisions", "fct_collision_vehicles"}
+
+
+@pytest.mark.parametrize("arguments", [["--full-refresh"], []])
+def test_the_warehouse_is_built_without_pandas_whose_import_takes_long(folder_lake: Lake, arguments: list[str]) -> None:
+    folder_lake.land(crashes_csv(rows(3)), "a.csv")
+    folder_lake.run("--run-id=a")
+    code = (
+        "import os, sys; from stages.__main__ import main;"
+        " code = main(['model_analytics', *sys.argv[1:]], os.environ); sys.exit(code or 'pandas' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--run-id=a", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, **folder_lake.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -321,10 +321,38 @@ def test_unknown_words_has_all_that_the_checks_of_the_vocabularies_count(built: 
     assert len(found) == sum(len(failing(warehouse, name)) for name in CHECKS_OF_WORDS)
 
 
-def test_freshness_has_the_newest_file_month_and_collision(built: Build) -> None:
+def test_rules_says_what_each_rule_did_with_its_rows(built: Build) -> None:
+    warehouse = built([])
+    warehouse.execute("insert into meta_runs by name select 'run' as run_id, now() as started_at")
+    warehouse.execute("insert into meta_stages by name select 'run' as run_id, 'ingest_raw' as stage, 1 as rows_in")
+    given = {
+        ("ingest_raw", "bad_row", None): "row rejected",
+        ("ingest_raw", "landed_file_removed", None): "landed file removed",
+        ("transform_clean", "no_key", ""): "row rejected",
+        ("transform_clean", "odd_value", "a column"): "value unknown",
+        ("transform_clean", "superseded_by_newer_version", None): "older version replaced",
+    }
+    for stage, rule, column in given:
+        warehouse.execute("insert into meta_rules values ('run', ?, 'things', ?, 3)", [stage, rule])
+        for file in ("a", "b") if column is not None else ():
+            warehouse.execute(
+                "insert into meta_source_rules values ('run', ?, 'things', ?, nullif(?, ''), ?, 1)",
+                [stage, file, column, rule],
+            )
+    rows = warehouse.sql(ready_queries()["rules"].sql).fetchall()
+    assert {(stage, rule): outcome for _, stage, _, rule, outcome, _ in rows} == {
+        (stage, rule): outcome for (stage, rule, _), outcome in given.items()
+    }
+    assert [row[-1] for row in rows] == [3] * len(given)
+
+
+def test_freshness_has_the_newest_file_and_record_of_each_dataset(built: Build) -> None:
     warehouse = built([{}])
     now = datetime.now(UTC).replace(tzinfo=None)
-    warehouse.execute("insert into meta_contents values ('things', 'a', '2024-02', 3), ('things', 'b', '2024-03', 4)")
+    warehouse.execute(
+        "insert into meta_contents values ('things', 'a', '2024-02', 3, '2024-02-29'),"
+        " ('things', 'b', '2024-03', 4, '2024-03-02')"
+    )
     fetched = [("c.csv", 12, "2024-03-01", None), ("a.csv", 9, "2024-03-04", None)]
     for file, days, source_newest, removed in (*fetched, ("b.csv", 2, None, None), ("gone.csv", 1, "2024-03-09", now)):
         warehouse.execute(
@@ -336,15 +364,15 @@ def test_freshness_has_the_newest_file_month_and_collision(built: Build) -> None
         "insert into meta_stages by name select 'model_analytics' as stage, ?::timestamp as started_at",
         [now - timedelta(hours=30)],
     )
-    ((dataset, month, rows, file, _, days_old, source, source_days, newest, age, _, hours),) = warehouse.sql(
+    ((dataset, newest, age, rows, file, _, days_old, source, source_days, _, hours),) = warehouse.sql(
         ready_queries()["freshness"].sql
     ).fetchall()
-    assert (dataset, month, rows, file, newest) == ("things", "2024-03", 7, "b.csv", DAY)
-    assert age == (now.date() - DAY).days
+    assert (dataset, newest, rows, file) == ("things", date(2024, 3, 2), 7, "b.csv")
+    assert age == (now.date() - newest).days
     assert (days_old, source, hours in {30, 31}) == (2, date(2024, 3, 4), True)
     assert source_days == (now.date() - date(2024, 3, 4)).days
     warehouse.execute("update meta_sources set source_newest = null")
-    ((*_, source, source_days, _, _, _, _),) = warehouse.sql(ready_queries()["freshness"].sql).fetchall()
+    ((*_, source, source_days, _, _),) = warehouse.sql(ready_queries()["freshness"].sql).fetchall()
     assert (source, source_days) == (None, None)
 
 

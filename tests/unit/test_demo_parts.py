@@ -98,17 +98,6 @@ def test_without_a_ui_airflow_is_given_no_address_to_link_to(tmp_path: Path) -> 
     assert embedded.environment(settings, ui=False)["AIRFLOW__API__BASE_URL"] == ""
 
 
-def test_two_demos_at_once_do_not_share_a_state_folder(tmp_path: Path) -> None:
-    with (
-        locks.alone(tmp_path),
-        pytest.raises(OpsError, match=r"another scripts/demo is running in .*STATE=/another/folder"),
-        locks.alone(tmp_path),
-    ):
-        pass
-    with locks.alone(tmp_path):
-        pass
-
-
 @pytest.fixture
 def settings(tmp_path: Path, programs: Path) -> Settings:
     """A runtime whose folders are made, with the made-up programs for its environment's."""
@@ -155,7 +144,7 @@ def airflow_in(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
     code = (
         "import os, sys; from collisions_ops import embedded; from collisions_ops.console import Console; from"
         " collisions_ops.settings import Settings;"
-        " embedded.airflow(Settings.from_environment(os.environ), Console({}), sys.argv[1:])"
+        " sys.exit(embedded.airflow(Settings.from_environment(os.environ), Console({}), sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(
@@ -202,14 +191,15 @@ def test_links_are_those_of_the_ui_that_runs_and_of_none_for_dags_test(settings:
         assert process.communicate(timeout=60)[0] == "link: \n"
 
 
-def test_a_ui_is_refused_as_long_as_dags_test_runs(settings: Settings, programs: Path) -> None:
+def test_a_ui_or_another_run_is_refused_as_long_as_dags_test_runs(settings: Settings, programs: Path) -> None:
     program(programs / "airflow", "[ $1 = db ] || { echo begun; read _; }")
     with airflow_in(settings, "dags", "test", "collisions_pipeline") as process:
         assert process.stdout
         assert process.stdout.readline() == "begun\n"
-        with pytest.raises(OpsError, match="a run by scripts/airflow dags test is going on"):
-            locks.for_ui(settings)
-        locks.for_run(settings).close()  # runs do not disturb one another
+        for lock in (locks.for_ui, locks.for_run):
+            with pytest.raises(OpsError, match=r"a run without a scheduler.* STATE=/another/folder"):
+                lock(settings)
+        assert not locks.ui_runs(settings)
         process.communicate("\n", timeout=60)
     locks.for_ui(settings).close()
 
@@ -316,6 +306,50 @@ def test_an_interrupted_run_ends_and_is_marked_as_failed(tmp_path: Path, program
     thread.join()
     assert marked.read_text() == "-m fail_unfinished\n"
     assert "interrupted: the run is marked as failed" in out.getvalue()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_dags_test_ends_at_ctrl_c_and_marks_its_run_as_failed(settings: Settings, programs: Path, sent: int) -> None:
+    marked = settings.state / "marked"
+    program(programs / "airflow", "[ $1 = db ] || { echo begun; trap 'exit 130' INT; while :; do sleep 0.1; done; }")
+    program(programs / "python", f"echo \"$@\" >'{marked}'")
+    with airflow_in(settings, "dags", "test", "collisions_pipeline") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(sent)
+        assert process.wait(60) != 0
+    assert marked.read_text() == "-m fail_unfinished\n"
+    locks.for_ui(settings).close()
+
+
+def test_dags_test_shows_airflows_output_and_keeps_it(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", '[ $1 = db ] || { echo "$@"; echo "to stderr" >&2; exit 3; }')
+    with airflow_in(settings, "dags", "test", "collisions_pipeline", "--conf", "{}") as process:
+        shown = process.communicate(timeout=60)[0]
+    assert shown == "dags test collisions_pipeline --conf {}\nto stderr\n"
+    assert (settings.airflow_home / "dags-test.log").read_text() == shown
+    assert process.returncode == 3
+
+
+def test_a_run_goes_on_alone_if_only_its_command_is_killed(settings: Settings, programs: Path) -> None:
+    ended = settings.state / "ended"
+    program(programs / "airflow", f"[ $1 = db ] || {{ echo begun; while [ ! -e '{ended}' ]; do sleep 0.05; done; }}")
+    with airflow_in(settings, "dags", "test", "collisions_pipeline") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "begun\n"
+        process.kill()
+    with pytest.raises(OpsError, match="a run without a scheduler"):
+        locks.for_run(settings)
+    ended.touch()
+
+    def free() -> bool:
+        try:
+            locks.for_run(settings).close()
+        except OpsError:
+            return False
+        return True
+
+    until(free, "the run has ended", 10)
 
 
 def test_a_run_whose_demo_was_killed_is_marked_as_failed_by_the_next(tmp_path: Path, programs: Path) -> None:

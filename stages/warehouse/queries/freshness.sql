@@ -1,8 +1,9 @@
--- Is the published data fresh: when the warehouse was published, its newest collision and that one's age, each dataset's newest file, how new its source was when last fetched. Times are UTC.
-with published as (
-    select
-        max(started_at) as last_published,
-        date_diff('hour', max(started_at), current_timestamp at time zone 'UTC') as hours_ago
+-- Is the published data fresh: when the warehouse was published, each dataset's newest record and its age, its newest file, how new its source was when last fetched. Times are UTC.
+with today as (
+    select (current_timestamp at time zone 'UTC')::date as today, current_timestamp at time zone 'UTC' as now
+),
+published as (
+    select max(started_at) as last_published
     from meta_stages
     where stage = 'model_analytics'
 ),
@@ -16,22 +17,16 @@ files as (
     where removed_at is null
     group by dataset
 ),
-months as (
-    select dataset, max(month) as newest_month, sum(rows)::bigint as rows
+contents as (
+    select dataset, max(newest_date) as newest_record, sum(rows)::bigint as rows
     from meta_contents
     group by dataset
-),
-collisions as (
-    select max(date) as newest_collision
-    from fct_collisions
-    join dim_date using (date_key)
 )
 select
-    dataset, newest_month, rows, newest_file, extracted_at,
-    date_diff('day', extracted_at, current_timestamp at time zone 'UTC') as file_days_old,
-    source_newest, date_diff('day', source_newest, (current_timestamp at time zone 'UTC')::date) as source_days_old,
-    newest_collision, date_diff('day', newest_collision, (current_timestamp at time zone 'UTC')::date) as collision_days_old,
-    last_published, hours_ago
-from published, collisions, files
-left join months using (dataset)
+    dataset, newest_record, date_diff('day', newest_record, today) as record_days_old, rows,
+    newest_file, extracted_at, date_diff('day', extracted_at, now) as file_days_old,
+    source_newest, date_diff('day', source_newest, today) as source_days_old,
+    last_published, date_diff('hour', last_published, now) as hours_ago
+from today, published, files
+left join contents using (dataset)
 order by dataset;
