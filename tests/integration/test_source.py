@@ -239,7 +239,7 @@ def test_a_long_retry_after_is_not_slept_through(folder_lake: Lake, source: Sour
     assert "gave up after 1 tries" in done.last
 
 
-@pytest.mark.parametrize("kind", ["short", "tail", "old", "cut", "reset", "html"])
+@pytest.mark.parametrize("kind", ["short", "tail", "twice", "old", "cut", "reset", "html"])
 def test_an_export_that_is_not_whole_is_asked_for_again(folder_lake: Lake, source: Source, kind: str) -> None:
     source.server.faults.append(Fault(kind, "export"))
     log = ingest(folder_lake, source, "--full-refresh")
@@ -247,6 +247,14 @@ def test_an_export_that_is_not_whole_is_asked_for_again(folder_lake: Lake, sourc
     assert source.asked().count("export") == 2
     run(folder_lake, source, "--full-refresh")
     assert ids(folder_lake) == sorted(int(row["collision_id"]) for row in source.table.sorted_rows())
+
+
+def test_an_export_with_another_title_is_refused_before_it_is_landed(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("renamed", "export"))
+    done = folder_lake.stage("ingest_raw", ONLY, NEW, "--full-refresh", *DAY, **source.settings())
+    assert done.code == 65
+    assert "crashes: the export, line 1: required columns are missing: COLLISION_ID" in done.last
+    assert not folder_lake.store.list(keys.landing("crashes"))
 
 
 def test_a_page_that_comes_again_later_is_noticed(folder_lake: Lake, source: Source) -> None:

@@ -32,8 +32,9 @@ class Fault:
 
     `kind`: `status` (with `status` and `retry_after`; `status, drip`: byte by byte), `cut` (the connection ends in the
     middle), `reset`, `short` (the second half of the rows is missing), `tail` (an export ends within its last row),
-    `gap` (the second row is missing, and the page is full all the same), `twice` (one row is), `first` (the first page
-    comes again), `old` (by its headers of an earlier state), `drip`, `html` (an error page with 200) or `none`.
+    `renamed` (an export's key has another title), `gap` (the second row is missing, and the page is full all the same),
+    `twice` (a row in place of another), `first` (the first page comes again), `old` (by its headers of an earlier
+    state), `drip`, `html` (an error page with 200) or `none`.
     `pause`: seconds in the middle of the answer.
     `then` is done after the answer: the table changes underneath. `skip` answers are good ones; then `times` are not.
     """
@@ -171,7 +172,12 @@ class _Handler(BaseHTTPRequestHandler):
         if table is not None:
             fault = self.api.fault("export")
             lines = table.portal_csv().splitlines(keepends=True)
-            kept = {"short": lines[: len(lines) // 2], "tail": [*lines[:-1], lines[-1][: len(lines[-1]) // 2]]}
+            kept = {
+                "short": lines[: len(lines) // 2],
+                "tail": [*lines[:-1], lines[-1][: len(lines[-1]) // 2]],
+                "twice": [*lines[:-1], lines[1]],
+                "renamed": [lines[0].replace("COLLISION", "CASE").replace("_ID", "_NO"), *lines[1:]],
+            }
             self._send(table, "".join(kept.get(fault.kind, lines)).encode(), {}, fault)
 
     def _allowed(self, kind: str, id_: str, shown: str) -> Table | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from stages.datasets.dataset import Dataset
@@ -17,6 +18,8 @@ from stages.lake import keys
 from stages.lake.job import Run
 from stages.lake.scope import stretches, whole_months
 from stages.lake.store import ObjectStore
+from stages.landing.csv_file import read_blocks, read_rows
+from stages.landing.header import read_header
 from stages.landing.socrata.client import Client, Query
 from stages.landing.socrata.pages import ID, TRUTH, UPDATED, Answer, Mismatch, PageCache, download, export
 from stages.landing.socrata.plan import (
@@ -108,6 +111,7 @@ class Fetch:
             with counter(expected, f"{self.dataset.name} {one.what}") as tell:
                 if one.whole:
                     answer = export(self.client, expected, path, before.changed, tell)
+                    self._check_export(path)
                 else:
                     answer = download(
                         self.client,
@@ -125,6 +129,23 @@ class Fetch:
             if after != before:
                 raise Mismatch(f"{before.rows:,} rows changed by {before.updated} became {after}")
         return [self._land(*answer, columns) for answer in answers]
+
+    def _check_export(self, path: Path) -> None:
+        """Raise Mismatch where a record comes twice in an export, so that another is missing, for the count is right;
+        SourceError where its columns are not the published ones. What it covers and has not would be withdrawn.
+        """
+        source = f"{self.dataset.name}: the export"
+        with path.open("rb") as file:
+            header = read_header(source, file, self.dataset)
+        key = self.dataset.published(self.dataset.key, header.form)
+        seen = [
+            np.fromiter(map(hash, column.cast(pa.string()).drop_null().to_pylist()), dtype=np.int64)
+            for block in read_blocks(source, path, header)
+            for column in [read_rows(source, header, block).table[key]]
+        ]
+        rows = sum(map(len, seen))
+        if twice := rows - len(np.unique(np.concatenate([np.array([], dtype=np.int64), *seen]))):
+            raise Mismatch(f"the export has {twice:,} of its {rows:,} records twice, and so lacks others")
 
     def _wanted(self, before: State) -> list[Extraction]:
         """What is to be asked for, in the order of landing."""
