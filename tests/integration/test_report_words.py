@@ -261,9 +261,9 @@ def test_the_filter_reads_as_english(small_lake: Lake, open_page: Open) -> None:
         " without a stated borough in which cyclists were hurt",
         " in Brooklyn in which other road users were hurt",
     ]
-    parts = "[[1, 1], [19, 19], [1, 500], [499, 500], [0, 20], [20, 20]]"
-    assert page.evaluate(f"{parts}.map(([part, whole]) => portion(part, whole))") == [
-        "1 of 1", "19 of 19", "under 1%", "over 99%", "0%", "100%",
+    parts = "[[1, 500], [499, 500], [0, 20], [20, 20]]"
+    assert page.evaluate(f"{parts}.map(([part, whole]) => percent(part, whole))") == [
+        "under 1%", "over 99%", "0%", "100%",
     ]  # fmt: skip
     tied = [["A", 15, 0, 5], ["B", 15, 0, 5], ["C", 2, 0, 1]]
     assert page.evaluate("rows => factorsSaid(rows)", tied) == (
@@ -271,6 +271,27 @@ def test_the_filter_reads_as_english(small_lake: Lake, open_page: Open) -> None:
     )
     assert page.evaluate("rows => factorsSaid(rows)", [["A", 1, 1, 0]]) == (
         "Only 1 collision names a contributing factor: too few to say which is the most frequent."
+    )
+
+
+def test_small_numbers_read_as_english(small_lake: Lake, open_page: Open) -> None:
+    page = open_page(page_of(small_lake))
+    assert page.evaluate("[[0, 1], [3, 1], [1, 2]].map(([now, before]) => change(now, before))") == [
+        "1 fewer than the one a year ago", "2 more than the one a year ago", "1 fewer than the 2 a year ago",
+    ]  # fmt: skip
+    assert page.evaluate("dots(0, 2)") == " Neither of the 2 fatal ones has a location."
+    assert page.evaluate("dots(0, 3)") == " None of the 3 fatal ones has a location."
+    for borough, pairs in (("Brooklyn", "No pair with at least 20"), ("Queens", "No fatal collision states who")):
+        choose(page, f"borough={borough}", borough=borough)
+        assert said(page, "pairs").startswith(pairs)
+
+
+def test_months_are_said_to_be_left_out_only_if_some_are(small_lake: Lake, open_page: Open) -> None:
+    page = open_page(page_of(small_lake), "#years=2023")
+    assert "left out" not in page.inner_text("#years-said")
+    choose(page, "everything", to="2024")
+    assert page.inner_text("#years-said").endswith(
+        "Months that are not over, or that the data have only in part, are left out."
     )
 
 
@@ -317,6 +338,19 @@ def test_paper_is_light_whatever_the_screen(small_lake: Lake, open_page: Open) -
     dark.emulate_media(media="screen", color_scheme="dark")
     dark.evaluate("dispatchEvent(new Event('afterprint'))")
     assert dark.evaluate(picture) == screen
+
+
+def test_on_paper_the_tables_of_the_datas_health_are_unfolded(small_lake: Lake, open_page: Open) -> None:
+    page = open_page(page_of(small_lake))
+    opened = "[...document.querySelectorAll('#health details')].filter(one => one.open).length"
+    folded = page.locator("#health details").count()
+    assert folded
+    assert page.evaluate(opened) == 0
+    for _ in range(2):
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate(opened) == folded
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.evaluate(opened) == 0
 
 
 def test_on_paper_no_table_is_wider_than_its_box(small_lake: Lake, open_page: Open) -> None:

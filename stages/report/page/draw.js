@@ -169,7 +169,7 @@ function shades(most) {
   const step = Math.max(1, [1, 2, 5, 10].find((n) => n * power >= most / 6) * power);
   const bands = Math.ceil(most / step);
   return {
-    opacity: (value) => (!value ? 0.05 : step === 1 ? 0.3 + (0.7 * value) / 6 : 0.18 + (0.82 * Math.ceil(value / step)) / bands).toFixed(3),
+    opacity: (value) => (!value ? 0.05 : step === 1 ? 0.45 + (0.55 * value) / 6 : 0.18 + (0.82 * Math.ceil(value / step)) / bands).toFixed(3),
     bands: Array.from({ length: bands }, (_, n) => ({ value: (n + 1) * step, name: step === 1 ? `${n + 1}` : `${format(n * step + 1)} to ${format((n + 1) * step)}` })),
   };
 }
@@ -189,7 +189,7 @@ function heat(label, values, kind) {
   });
   const key = ({ value, name }) => {
     const swatch = html("i", { class: `heat ${kind}` });
-    swatch.style.opacity = opacity(value);
+    swatch.style.setProperty("--strength", `${100 * opacity(value)}%`);
     return html("li", {}, swatch, name);
   };
   return [svg, html("ul", { class: "legend" }, ...[{ value: 0, name: "none" }, ...bands].map(key))];

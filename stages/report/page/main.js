@@ -82,8 +82,11 @@ async function start() {
     byId("health").focus({ preventScroll: true });
   });
   window.addEventListener("hashchange", read);
-  const print = (printed) => { // paper is light
+  let folded = [];
+  const print = (printed) => { // paper is light, and nobody can unfold what is on it
     document.documentElement.classList.toggle("printed", printed);
+    if (printed) folded = [...document.querySelectorAll("#health details:not([open])")];
+    for (const table of folded) table.open = printed;
     drawMap(cube, filter);
   };
   window.addEventListener("beforeprint", () => print(true));

@@ -6,7 +6,7 @@ function change(now, before) {
   if (!before) return now ? "none a year ago" : "as a year ago: none";
   if (now === before) return "as many as a year ago";
   const by = Math.abs(now - before);
-  return `${before < FEW ? format(by) : percent(by, before)} ${now > before ? "more" : "fewer"} than the ${format(before)} a year ago`;
+  return `${before < FEW ? format(by) : percent(by, before)} ${now > before ? "more" : "fewer"} than the ${before === 1 ? "one" : format(before)} a year ago`;
 }
 
 // What the data hold of a month, as stages/report/held.py decides it: all but a few days at most, or the newest month so far.
@@ -121,5 +121,6 @@ function showTime(cube, filter) {
   const least = best && best[1] >= FEW && leader(full, ([, count]) => 1 / (1 + count));
   const extremes = least ? `Of the ${full.length} years whose months are all whole, ${best[0]} had the most collisions${subject(filter)} (${format(best[1])}) and ${least[0]} the fewest (${format(least[1])}). ` : "";
   const kinds = drawn.length < 2 ? "" : `${drawn[drawn.length - 1].year} is in colour, ${drawn[drawn.length - 2].year} ${drawn[drawn.length - 2].values.some((value, n, all) => n && value !== null && all[n - 1] !== null) ? "dashed" : "as dots"}${drawn.length > 2 ? ", earlier years are grey" : ""}. `;
-  byId("years-said").textContent = lines ? `${extremes}${kinds}Months that are not over, or that the data have only in part, are left out.` : "Fewer than two months are whole, so there is no line to draw.";
+  const left = held.some((state) => state === PART || state === NOT_OVER) ? "Months that are not over, or that the data have only in part, are left out." : "";
+  byId("years-said").textContent = lines ? `${extremes}${kinds}${left}`.trim() : "Fewer than two months are whole, so there is no line to draw.";
 }

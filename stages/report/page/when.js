@@ -45,7 +45,7 @@ function showWhen(cube, filter) {
     ? ` Not every day of the week is in the data equally often (${listed(DAY_NAMES.map((name, n) => plural(held[n], name)))}): one that is there more often has more collisions.` : "";
   const night = hours.reduce((sum, row, n) => sum + (n % 24 >= 22 || n % 24 < 6 ? row[1] : 0), 0);
   const atNight = !fatal ? "" : fatal === 1 ? ` The fatal one ${night ? "happened" : "did not happen"} between 22:00 and 6:00.`
-    : ` ${night ? format(night) : "None"} of the ${format(fatal)} fatal ones${fatal >= FEW && night ? ` (${percent(night, fatal)})` : ""} happened between 22:00 and 6:00.`;
+    : ` ${night ? format(night) : noneOf(fatal)} of the ${format(fatal)} fatal ones${fatal >= FEW && night ? ` (${percent(night, fatal)})` : ""} happened between 22:00 and 6:00.`;
   const untimed = all.collisions - total;
   const left = untimed ? ` ${plural(untimed, "collision")} without a stated time ${untimed === 1 ? "is" : "are"} left out${all.fatal > fatal ? `, ${format(all.fatal - fatal)} of them fatal` : ""}.` : "";
   say("when", `${busiestHour(filter, hours.map((row) => row[0]), held)}${atNight}${uneven}${left}`);

@@ -21,7 +21,7 @@ function worstPlaces(cube, filter) {
 function dots(shown, fatal) {
   const missing = fatal - shown;
   if (!fatal) return "";
-  if (!shown) return fatal === 1 ? " The fatal one has no location." : ` None of the ${format(fatal)} fatal ones has a location.`;
+  if (!shown) return fatal === 1 ? " The fatal one has no location." : ` ${noneOf(fatal)} of the ${format(fatal)} fatal ones has a location.`;
   if (!missing) return fatal === 1 ? " A red dot marks the fatal one." : ` Red dots mark the ${format(fatal)} fatal ones.`;
   return ` ${shown === 1 ? "A red dot marks" : "Red dots mark"} ${format(shown)} of the ${format(fatal)} fatal ones; ${missing === 1 ? "1 has" : `${format(missing)} have`} no location.`;
 }
@@ -47,7 +47,7 @@ function showWhere(cube, filter) {
   const missing = collisions - seen.shown;
   const shown = missing ? `The map shows ${format(seen.shown)} of ${plural(collisions, "collision")}${subject(filter)}; ${missing === 1 ? "1 has" : `${format(missing)} have`} no location.`
     : `The map shows ${collisions === 1 ? "the one collision" : `all ${format(collisions)} collisions`}${subject(filter)}.`;
-  say("where", !seen.shown ? `${collisions === 1 ? `The one collision${subject(filter)} has no` : `None of the ${format(collisions)} collisions${subject(filter)} has a`} location.${worstOf(filter, list)}`
+  say("where", !seen.shown ? `${collisions === 1 ? `The one collision${subject(filter)} has no` : `${noneOf(collisions)} of the ${format(collisions)} collisions${subject(filter)} has a`} location.${worstOf(filter, list)}`
     : `${shown}${seen.most > 1 ? " The stronger the colour, the more collisions." : ""}${dots(seen.fatal, fatal)}${worstOf(filter, list)}`);
   const rows = list.map(({ place, injured, killed }) => {
     const [name, borough, latitude, longitude] = HEAD.places[place];

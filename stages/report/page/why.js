@@ -48,7 +48,8 @@ function showWhy(cube, filter) {
   const least = fatal >= 100 ? 5 : 3;
   const enough = 20; // collisions: a rate of fewer says nothing
   const deadly = pairs.filter((row) => row[1] >= enough && row[3] >= least && row[3] / row[1] > average).sort((a, b) => b[3] / b[1] - a[3] / a[1] || b[3] - a[3]).slice(0, 12);
-  say("pairs", !deadly.length ? `No pair with at least ${enough} collisions and ${plural(least, "fatal one")} was fatal more often than the average.`
+  say("pairs", fatal < least ? `${fatal ? `Only ${plural(fatal, "fatal collision states", "fatal collisions state")}` : "No fatal collision states"} who collided with whom: ${fatal ? "too few" : "there is nothing"} to compare.`
+    : !deadly.length ? `No pair with at least ${enough} collisions and ${plural(least, "fatal one")} was fatal more often than the average.`
     : `Of every 1,000 collisions, ${(1000 * average).toFixed(1)} were fatal. The highest rate is that of ${deadly[0][0]}: ${(1000 * deadly[0][3] / deadly[0][1]).toFixed(1)} (${format(deadly[0][3])} of ${format(deadly[0][1])}). Listed are the pairs above the average with at least ${enough} collisions and ${plural(least, "fatal one")}; the fewer there are, the less certain the rate is. “Nobody else” means that no second vehicle and no hurt pedestrian is reported.`);
   fill("pairs", deadly.length ? table("Pairs whose collisions are fatal more often than the average", ["Pair", "Fatal per 1,000", "Fatal", "Collisions", "Killed"], deadly.map((row) => [row[0], (1000 * row[3]) / row[1], row[3], row[1], row[2]]), { bar: 1, kind: "killing", rate: 1 }) : "");
   showPersons(cube, filter);

@@ -30,8 +30,8 @@ function percent(part, whole) {
 /** A part of a whole in percent, or that it is the whole. */
 const allOr = (part, whole) => (part === whole ? "all of them" : percent(part, whole));
 
-/** A part of a whole: in percent, or in numbers where the whole is small. */
-const portion = (part, whole) => (whole < FEW ? `${format(part)} of ${format(whole)}` : percent(part, whole));
+/** Not one of so many. */
+const noneOf = (count) => (count === 2 ? "Neither" : "None");
 
 /** So many of the road users that the filter means. */
 const people = (filter, count) => plural(count, ...NOUNS[USERS[filter.user]]);
