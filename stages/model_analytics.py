@@ -161,9 +161,10 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
     for key, failure in kept.items():
         store.put(key, to_parquet(failure.rows))
         is_error = failure.check.severity == "error"
+        first = f"; the first {failure.rows.num_rows} are" if failure.count > failure.rows.num_rows else ","
         said = (
-            f"{failure.check.table}: {failure.check.title}: failing rows: {failure.count:,};"
-            f" the first {failure.rows.num_rows} are in {store.describe(key)}"
+            f"{failure.check.table}: {failure.check.title}: failing rows: {failure.count:,}{first} in"
+            f" {store.describe(key)}"
         )
         (log.error if is_error else log.warning)("check %s", said)
         if is_error:

@@ -49,7 +49,9 @@ def ready_queries() -> dict[str, ReadyQuery]:
 
 def _ready_query(text: str) -> ReadyQuery:
     title, _, rest = text.partition("\n")
-    return ReadyQuery(title.removeprefix("-- "), dict(re.findall(r"^-- (\w+): (.+)$", rest, re.MULTILINE)), text)
+    described = re.findall(r"^-- (\w+): (.+)$", rest, re.MULTILINE)
+    parameters = {name: meaning for name, meaning in described if f"${name}" in rest}  # a check describes other things
+    return ReadyQuery(title.removeprefix("-- "), parameters, text)
 
 
 def given_parameters(words: Sequence[str]) -> dict[str, str]:
@@ -200,10 +202,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/query",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Query the published warehouse: a ready query by its name, or any SQL (DuckDB's).",
+        description="Query the published warehouse: a ready query by its name, a file of SQL, or any SQL (DuckDB's).",
         epilog=f"ready queries:\n{names}\n\nThe lake is COLLISIONS_LAKE; without it, that of the last scripts/demo.",
     )
-    parser.add_argument("query", nargs="?", metavar="NAME | SQL", help="without it, prints this help")
+    parser.add_argument("query", nargs="?", metavar="NAME | FILE.sql | SQL", help="without it, prints this help")
     parser.add_argument(
         "parameters", nargs="*", metavar="PARAMETER=VALUE", help="what the query's $PARAMETER stands for"
     )
@@ -212,6 +214,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if not given.query:
         parser.print_help()
         return 0
+    if given.query.endswith(".sql") and Path(given.query).is_file():
+        ready[given.query] = _ready_query(Path(given.query).read_text())
     if given.query not in ready and " " not in given.query.strip():
         logs.log.error("there is no ready query %r; choose from: %s", given.query, ", ".join(ready))
         return ConfigError.exit_code

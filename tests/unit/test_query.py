@@ -89,6 +89,20 @@ def test_a_query_that_cannot_be_answered_ends_with_78(
     assert message in capsys.readouterr().err
 
 
+def test_a_check_or_a_query_of_ones_own_can_be_tried_from_its_file(
+    lake: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.sql"
+    file.write_text("-- Check: nothing holds\n-- Table: none\n-- Severity: error\nselect 1 as broken;")
+    assert query.main(["--csv", str(file)], lake) == 0
+    assert capsys.readouterr().out == "broken\n1\n"
+    file.write_text("-- What is asked\n-- what: a word\nselect $what as answer")
+    assert query.main([str(file)], lake) == 78
+    assert "needs PARAMETER=VALUE for what (a word)" in capsys.readouterr().err
+    assert query.main(["--csv", str(file), "what=yes"], lake) == 0
+    assert capsys.readouterr().out == "answer\nyes\n"
+
+
 def test_without_a_warehouse_the_error_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert query.main(["quality"], {"COLLISIONS_LAKE": str(tmp_path)}) == 78
     assert "nothing is published yet; run the pipeline first" in capsys.readouterr().err
