@@ -216,8 +216,10 @@ def _why_no_header(
     if form is None:
         return f"not a {dataset.name} file: none of its {len(fields)} columns ({seen}) is a published one"
     unknown = _unknown(fields, missing, dataset)
-    return f"required columns are missing: {', '.join(missing)} (read as the {form} form)" + (
-        f"; not known: {unknown}" if unknown else ""
+    return (
+        f"required columns are missing: {', '.join(missing)} (read as the {form} form)"
+        f"{f'; not known: {unknown}' if unknown else ''}; land the file as published, or, if the city has renamed a"
+        f" column, add its new name in stages/datasets/{dataset.name}/columns.py"
     )
 
 
