@@ -90,7 +90,7 @@ def test_a_mistyped_column_is_named_with_the_one_that_is_likely_meant(dataset: D
 
 def test_of_many_unknown_columns_the_first_are_named() -> None:
     columns = [*(name for name in PORTAL if name != "BOROUGH"), "", *(f"X{number}" for number in range(30)), ""]
-    with pytest.raises(SourceError, match="not known: X0, X1, .*X9, and 20 more;"):
+    with pytest.raises(SourceError, match=r"not known: X0, X1, .*X9, and 20 more;"):
         read_header("x", io.BytesIO((",".join(columns) + "\n").encode()), DATASET)
 
 
