@@ -96,8 +96,8 @@ def up(context: typer.Context) -> int:
 
     Settings (environment): KIND_NODE_IMAGE, another node image, e.g. a local one; AIRFLOW_CHART, the
     chart as a folder or .tgz (default: the one in ~/.cache/collisions, then Apache's repository); UI_PORT, MINIO_PORT,
-    MINIO_CONSOLE_PORT, other ports than 8080, 9000, 9001; STORE=own-bucket, a lake in a bucket of yours instead of
-    MinIO (stores/own-bucket/).
+    MINIO_CONSOLE_PORT, other ports than 8080, 9000, 9001; STORE=seaweedfs, or STORE=own-bucket, a bucket of yours
+    elsewhere, instead of MinIO (stores/).
     """
     from collisions_ops import up as command
 

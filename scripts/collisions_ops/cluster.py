@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from collisions_ops.errors import CommandFailed, OpsError
 from collisions_ops.forwards import Forwards
-from collisions_ops.settings import CLUSTER, CONTEXT, DAG, MINIO, Settings
+from collisions_ops.settings import CLUSTER, CONTEXT, DAG, Settings
 from collisions_ops.shell import Shell, Word, paste
 
 LAKE = "COLLISIONS_LAKE"
@@ -66,17 +66,17 @@ class Cluster:
         return {key: b64decode(value).decode() for key, value in found["data"].items()}
 
     def lake_environment(self) -> dict[str, str]:
-        """The settings by which this machine reaches the lake, as the stages' own user: MinIO through the port-forward,
-        a bucket elsewhere as the stages do.
+        """The settings by which this machine reaches the lake, as the stages' own user: a store in the cluster through
+        the port-forward, a bucket elsewhere as the stages do.
         """
         self.require()
         text = self.kubectl("--namespace", "collisions", "get", "configmap", "stage-settings", "--output", "json")
         settings = {
             name: value for name, value in json.loads(text)["data"].items() if name.startswith(("COLLISIONS_S3_", LAKE))
         }
-        if self.settings.store == MINIO:
+        if self.settings.store_port:
             self.forwards.ensure()
             port = self.settings.ports.MINIO_PORT
-            self.forwards.await_port(port, "MinIO")
+            self.forwards.await_port(port, "the store")
             settings |= {"COLLISIONS_S3_ENDPOINT": f"127.0.0.1:{port}", "COLLISIONS_S3_SECURE": "false"}
         return settings | self.secret("collisions", "stage-store")

@@ -37,7 +37,7 @@ START_SECONDS = 10  # within which a new forward must have answered
 
 @dataclass(frozen=True)
 class Forwards:
-    """The forwards to Airflow's API server and MinIO, on the ports of `settings`."""
+    """The forwards to Airflow's API server and the store, on the ports of `settings`."""
 
     settings: Settings
     shell: Shell
@@ -113,9 +113,10 @@ class Forwards:
         forwards: list[Callable[[], None]] = [
             lambda: self.keep_one("airflow", "airflow-api-server", {ports.UI_PORT: 8080}),
         ]
-        if self.settings.store == MINIO:
-            minio = {ports.MINIO_PORT: 9000, ports.MINIO_CONSOLE_PORT: 9001}
-            forwards.append(lambda: self.keep_one("collisions", "minio", minio))
+        if self.settings.store_port:
+            store = {ports.MINIO_PORT: self.settings.store_port}
+            store |= {ports.MINIO_CONSOLE_PORT: 9001} if self.settings.store == MINIO else {}
+            forwards.append(lambda: self.keep_one("collisions", self.settings.store, store))
         threads = [threading.Thread(target=forward, daemon=True) for forward in forwards]
         for thread in threads:
             thread.start()

@@ -22,8 +22,9 @@ NODE = f"{CLUSTER}-control-plane"
 CONTEXT = f"kind-{CLUSTER}"
 STAGES_IMAGE, AIRFLOW_IMAGE = "collisions-stages", "collisions-airflow"
 
-# What holds the lake: MinIO in the cluster, or a bucket elsewhere (stores/own-bucket/).
-MINIO, OWN_BUCKET = "minio", "own-bucket"
+# What holds the lake, and the port of its Service, of the same name, if it runs in the cluster (k8s/, stores/).
+MINIO, SEAWEEDFS, OWN_BUCKET = "minio", "seaweedfs", "own-bucket"
+STORES = {MINIO: 9000, SEAWEEDFS: 8333, OWN_BUCKET: None}
 
 # The pipeline.
 DAG = "collisions_pipeline"
@@ -36,7 +37,10 @@ HELM_MINIMUM = (3, 19)  # the chart's own
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports on 127.0.0.1, under the names that the environment and the file of the last choice have them."""
+    """The ports on 127.0.0.1, under the names that the environment and the file of the last choice have them.
+
+    MINIO_PORT is that of the store, whichever runs in the cluster.
+    """
 
     UI_PORT: int = 8080
     MINIO_PORT: int = 9000
@@ -65,8 +69,8 @@ class Settings:
         remembered = remembered_ports(state / "cluster" / "ports")
         chosen = state / "cluster" / "store"
         store = environ.get("STORE") or (chosen.read_text().strip() if chosen.exists() else MINIO)
-        if store not in {MINIO, OWN_BUCKET}:
-            raise OpsError(f"STORE is {store!r}: set it to {MINIO} or {OWN_BUCKET}")
+        if store not in STORES:
+            raise OpsError(f"STORE is {store!r}: set it to one of {', '.join(STORES)}")
         return cls(
             environ=MappingProxyType(dict(environ)),
             root=root,
@@ -78,7 +82,15 @@ class Settings:
     @property
     def forwarded(self) -> dict[str, int]:
         """The ports that are forwarded, by their names."""
-        return {name: port for name, port in vars(self.ports).items() if name == "UI_PORT" or self.store == MINIO}
+        names = {"UI_PORT"}
+        names |= {"MINIO_PORT"} if self.store_port else set()
+        names |= {"MINIO_CONSOLE_PORT"} if self.store == MINIO else set()
+        return {name: port for name, port in vars(self.ports).items() if name in names}
+
+    @property
+    def store_port(self) -> int | None:
+        """The port of the store's Service; None where it is not in the cluster."""
+        return STORES[self.store]
 
     @property
     def manifests(self) -> Path:
@@ -173,7 +185,8 @@ class Settings:
 
     def base_images(self) -> list[str]:
         """The images that the manifests name and that are not ours."""
-        manifests = sorted((self.root / "k8s").glob("*.yaml"))
+        manifests = [path for path in sorted((self.root / "k8s").glob("*.yaml")) if path.stem not in STORES]
+        manifests += self.manifests.glob(f"{self.store}.yaml")
         images = re.findall(
             r"^ *(?:- )?image: *(\S+:\S+)", "\n".join(path.read_text() for path in manifests), re.MULTILINE
         )

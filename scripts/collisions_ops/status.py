@@ -33,6 +33,7 @@ VOLUMES = (  # what grows
     Volume("airflow", "airflow-scheduler-0", "scheduler", "/opt/airflow/logs"),
     Volume("airflow", "postgres-0", "postgres", "/var/lib/postgresql/data"),
     Volume("collisions", "minio-0", "minio", "/data"),
+    Volume("collisions", "seaweedfs-0", "seaweedfs", "/data"),
 )
 
 

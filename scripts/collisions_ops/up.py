@@ -17,7 +17,7 @@ from collisions_ops.console import Console
 from collisions_ops.errors import CommandFailed, OpsError
 from collisions_ops.images import Build, Images, load, remove_old
 from collisions_ops.preflight import chart_words, check_store, problems
-from collisions_ops.settings import CLUSTER, CONTEXT, MINIO, NODE
+from collisions_ops.settings import CLUSTER, CONTEXT, MINIO, NODE, OWN_BUCKET, SEAWEEDFS
 from collisions_ops.shell import Shell, paste
 from collisions_ops.wait import until
 
@@ -25,6 +25,7 @@ VOLUMES = "/var/local-path-provisioner"  # where kind's node keeps what pods are
 WORKLOADS = ("statefulset/airflow-scheduler", "deployment/airflow-api-server", "deployment/airflow-dag-processor")
 KEY_OF_STORE = ("--namespace", "collisions", "get", "secret", "stage-store")
 LOG_LINES = 25  # of a failed step
+BUCKET, BUCKET_SECONDS = "collisions", 120
 API_SECONDS = 180  # within which the API server of a cluster that was just started answers
 
 
@@ -41,13 +42,13 @@ def up(cluster: Cluster, console: Console) -> int:
     images = Images.of(cluster.settings, cluster.shell)
     steps = Steps(cluster, Shell(cluster.shell.environ, log=cluster.settings.up_log), images)
     build = Build(cluster.settings, cluster.shell, images, cluster.settings.cluster_state / "build.log")
-    with_minio = cluster.settings.store == MINIO
+    stores = {MINIO: "MinIO with its bucket and user, ", SEAWEEDFS: "SeaweedFS with its bucket, "}
     plan: list[tuple[str, Callable[[], None]]] = [
         (f"cluster {CLUSTER}, by kind", steps.make_cluster),
         (f"images {images.stages}, {images.airflow}, built", lambda: steps.await_images(build)),
         ("images loaded into the cluster", steps.load_images),
         ("namespaces, access, limits, network policies, secrets", steps.apply_manifests),
-        ("MinIO with its bucket and user, Postgres" if with_minio else "Postgres", steps.start_stores),
+        (f"{stores.get(cluster.settings.store, '')}Postgres", steps.start_stores),
         ("Airflow, by Helm", steps.install_airflow),
         ("ports on 127.0.0.1", steps.open_ports),
         ("store fit for the lake", steps.check_store),
@@ -136,22 +137,39 @@ class Steps:
     def apply_manifests(self) -> None:
         """Apply k8s/, and make the secrets that are missing."""
         self.kubectl("apply", "--kustomize", self.cluster.settings.manifests)
-        own = self.cluster.settings.store != MINIO
-        if own and not self.shell.attempt("kubectl", "--context", CONTEXT, *KEY_OF_STORE).ok:
+        store = self.cluster.settings.store
+        if store == OWN_BUCKET and not self.shell.attempt("kubectl", "--context", CONTEXT, *KEY_OF_STORE).ok:
             raise OpsError(
                 "the Secret collisions/stage-store is missing: it holds the key to your bucket. Write the lines"
                 " COLLISIONS_S3_ACCESS_KEY=… and COLLISIONS_S3_SECRET_KEY=… into a file, then: kubectl --context"
                 f" {CONTEXT} --namespace collisions create secret generic stage-store --from-env-file FILE"
             )
-        words = ("--without-store",) if own else ()
-        self.shell.run(self.cluster.settings.scripts / "secrets", "--context", CONTEXT, *words)
+        self.shell.run(self.cluster.settings.scripts / "secrets", "--context", CONTEXT, "--store", store)
 
     def start_stores(self) -> None:
-        """Wait for MinIO and Postgres; set up the bucket and its user."""
+        """Wait for Postgres and for a store in the cluster, which gets its bucket."""
         self.kubectl("--namespace", "airflow", "rollout", "status", "statefulset/postgres", "--timeout", "300s")
-        if self.cluster.settings.store != MINIO:
-            return
-        self.kubectl("--namespace", "collisions", "rollout", "status", "statefulset/minio", "--timeout", "300s")
+        store = self.cluster.settings.store
+        if self.cluster.settings.store_port:
+            self.kubectl("--namespace", "collisions", "rollout", "status", f"statefulset/{store}", "--timeout", "300s")
+        if store == MINIO:
+            self._set_up_minio()
+        if store == SEAWEEDFS:
+            until(self._has_bucket, f"SeaweedFS has the bucket {BUCKET}", BUCKET_SECONDS)
+
+    def _has_bucket(self) -> bool:
+        """Does SeaweedFS have the bucket? It is made as soon as its parts have found one another."""
+        weed = ("kubectl", "--context", CONTEXT, "--namespace", "collisions", "exec", "--stdin", "seaweedfs-0")
+        listed = self.shell.attempt(*weed, "--", "weed", "shell", stdin="s3.bucket.list\n")
+        if not listed.ok:
+            return False
+        if BUCKET in [line.split("\t")[0].strip() for line in listed.out.splitlines()]:
+            return True
+        self.note(self.shell.attempt(*weed, "--", "weed", "shell", stdin=f"s3.bucket.create -name {BUCKET}\n").out)
+        return False
+
+    def _set_up_minio(self) -> None:
+        """Make the bucket and the stages' user."""
         manifest = self.cluster.settings.root / "k8s" / "minio-setup-job.yaml"
         kubectl = ("kubectl", "--context", CONTEXT)
         image = ("set", "image", "--local", "--filename", manifest, f"setup={self.images.stages}", "--output", "yaml")

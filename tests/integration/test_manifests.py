@@ -100,6 +100,30 @@ def test_a_bucket_elsewhere_takes_the_place_of_minio() -> None:
     assert "minio" not in " ".join(settings.values())
 
 
+def test_seaweedfs_takes_the_place_of_minio_and_only_the_stages_reach_it() -> None:
+    resources = list(rendered("kubectl", "kustomize", "stores/seaweedfs"))
+    assert [problem for it in resources if (problem := check(it))] == []
+    assert not [it for it in resources if "minio" in it["metadata"]["name"]]
+    [settings] = [it["data"] for it in resources if it["metadata"]["name"] == "stage-settings"]
+    assert settings["COLLISIONS_S3_ENDPOINT"] == "seaweedfs.collisions.svc.cluster.local:8333"
+    [pod] = [
+        it["spec"]["template"]["spec"]
+        for it in resources
+        if it["metadata"]["name"] == "seaweedfs" and "Set" in it["kind"]
+    ]
+    [container] = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    policies = {it["metadata"]["name"]: it["spec"] for it in resources if it["kind"] == "NetworkPolicy"}
+    assert policies["store-from-stages"]["ingress"] == [
+        {
+            "from": [{"podSelector": {"matchLabels": {"lake-access": "true"}}}],
+            "ports": [{"port": 8333, "protocol": "TCP"}],
+        }
+    ]
+    assert "-ip.bind=127.0.0.1" in container["args"]  # all of it but S3
+
+
 def test_the_stages_way_out_of_the_cluster_is_one_of_its_own() -> None:
     policies = [it for it in yaml.safe_load_all((REPOSITORY / "k8s/network.yaml").read_text()) if it]
     out = [

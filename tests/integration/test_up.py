@@ -125,8 +125,34 @@ def test_a_bucket_elsewhere_needs_its_key_first(up: Up, tmp_path: Path) -> None:
     assert f"apply --kustomize {REPOSITORY}/stores/own-bucket" in (tmp_path / "kubectl").read_text()
 
 
+def test_seaweedfs_gets_its_bucket_and_the_stages_key(up: Up, tmp_path: Path) -> None:
+    said = tmp_path / "kubectl"
+    done = up(
+        {"PATH": os.environ["PATH"], "STORE": "seaweedfs", **ports()},
+        kubectl=f"""
+            echo "$*" >>{said}
+            case "$*" in
+              *"rollout status statefulset/airflow-scheduler"*) exit 1 ;; # far enough
+              *"get secret stage-store"*go-template*) echo made-up ;;
+              *"get secret"*) exit 1 ;;
+              *create*) cat >>{said} ;;
+              *"weed shell"*)
+                case "$(cat)" in
+                  *list*) [ ! -e {said}.made ] || printf '  collisions\\tsize:0\\n' ;;
+                  *create*) touch {said}.made ;;
+                esac ;;
+            esac""",
+    )
+    assert "SeaweedFS with its bucket, Postgres\n" in done.stdout, done.stdout + done.stderr
+    asked = said.read_text()
+    assert f"apply --kustomize {REPOSITORY}/stores/seaweedfs" in asked
+    assert '"accessKey": "stages", "secretKey": "made-up"' in asked
+    assert asked.count("rollout status statefulset/seaweedfs") == 1
+    assert "minio" not in asked
+
+
 def test_a_store_that_nobody_knows_is_refused(up: Up) -> None:
-    assert "STORE is 'floppy': set it to minio or own-bucket" in up({"STORE": "floppy"}).stderr
+    assert "STORE is 'floppy': set it to one of minio, seaweedfs, own-bucket" in up({"STORE": "floppy"}).stderr
 
 
 def test_down_without_kind_does_not_claim_that_all_is_gone(tmp_path: Path) -> None:
