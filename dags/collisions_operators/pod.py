@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 STAGE_LOG = logging.getLogger(f"{__name__}.stage")  # the stage's own lines, apart from the provider's
 UID_KEY = "pod_uid"  # in the task's own store, which outlives a try
 LINE_ENDS = "\0"  # no stage prints that
+TOLD_LINES = 20_000  # of a log that are remembered: more than a stage prints in the seconds that may come twice
 NAMESPACE = "collisions"
 TMP_SIZE = "6Gi"  # the largest landing file and the warehouse while it is built, on the node's disk
 # A stage may be killed at any moment, because each object it writes is one PUT: no need to wait for a pod that must go.
@@ -139,6 +140,10 @@ class StagePodManager(PodManager):
     What it overrides is not the provider's public interface: tests/dags/test_pod_operator.py pins the names.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._told: dict[bytes, None] = {}  # the last lines of the log, the oldest first
+
     def run_pod_async(self, pod: k8s.V1Pod, **kwargs: Any) -> k8s.V1Pod:
         """Create the pod, once the quota has room: a pod whose stage has ended, and whose task is over, counts until it
         is gone. The provider would fail, and log the whole pod with the answer's HTTP headers.
@@ -220,14 +225,20 @@ class StagePodManager(PodManager):
             self.log.warning("The watch of pod %s broke off: %s", pod.metadata.name, reason)
 
     def read_pod_logs(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        """The log's lines, each followed by a marker of ours: the provider logs a line only once the next has come.
+        """The log's lines, each once, and followed by a marker of ours: the provider logs a line only once the next has
+        come, which is how it puts lines of one timestamp together (provider 10.25); no upstream issue is known.
 
-        That is how it puts lines of one timestamp together (provider 10.25); no upstream issue is known.
+        After a stream that broke off it asks again for what came in a second or two before. A line carries its
+        timestamp, to the nanosecond, so the same line is known.
         """
         for line in super().read_pod_logs(*args, **kwargs):
-            if line:  # the stream's end comes as a line too
-                yield line
-                yield line.partition(b" ")[0] + f" {LINE_ENDS}\n".encode()
+            if not line or line in self._told:  # the stream's end comes as a line too
+                continue
+            self._told[line] = None
+            if len(self._told) > TOLD_LINES:
+                del self._told[next(iter(self._told))]
+            yield line
+            yield line.partition(b" ")[0] + f" {LINE_ENDS}\n".encode()
 
     def _log_message(self, message: str, *_: Any) -> None:
         if message != LINE_ENDS:

@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodManager, PodPhase
 from airflow.sdk.exceptions import AirflowException
-from collisions_operators.pod import PodStageOperator, StagePodManager
+from collisions_operators.pod import LINE_ENDS, PodStageOperator, StagePodManager
 from kubernetes.client import ApiClient, ApiException
 from kubernetes.client import models as k8s
 
@@ -133,6 +133,23 @@ def test_a_pod_that_was_replaced_by_another_of_its_name_counts_as_gone() -> None
     with pytest.raises(ApiException, match="another one by now") as gone:
         manager.read_pod(pod("a", "ours"))
     assert gone.value.status == 404
+
+
+def test_after_a_broken_log_stream_each_line_is_told_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"2026-11-26T06:00:00.{n:09}Z INFO: {text}\n".encode() for n, text in enumerate("abcbd")]
+    streams = [[*lines[:3], b""], lines[1:]]  # asked again for the last second
+    monkeypatch.setattr(PodManager, "read_pod_logs", lambda *_, **__: iter(streams.pop(0)))
+    manager = StagePodManager(kube_client=FakeKubernetes())
+    told = [line for _ in range(2) for line in manager.read_pod_logs(pod("a", "ours"), "base")]
+    assert told[::2] == lines
+    assert {line.split(b" ")[1] for line in told[1::2]} == {f"{LINE_ENDS}\n".encode()}
+
+
+def test_only_so_many_lines_of_a_log_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collisions_operators.pod.TOLD_LINES", 2)
+    monkeypatch.setattr(PodManager, "read_pod_logs", lambda *_, **__: iter([b"1 a", b"2 b", b"3 c", b"2 b", b"1 a"]))
+    told = list(StagePodManager(kube_client=FakeKubernetes()).read_pod_logs(pod("a", "ours"), "base"))
+    assert told[::2] == [b"1 a", b"2 b", b"3 c", b"1 a"]
 
 
 # --- a pod for which the quota has no room --------------------------------------------------------------
