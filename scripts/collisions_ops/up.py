@@ -160,12 +160,12 @@ class Steps:
     def _has_bucket(self) -> bool:
         """Does SeaweedFS have the bucket? It is made as soon as its parts have found one another."""
         weed = ("kubectl", "--context", CONTEXT, "--namespace", "collisions", "exec", "--stdin", "seaweedfs-0")
-        listed = self.shell.attempt(*weed, "--", "weed", "shell", stdin="s3.bucket.list\n")
+        listed = self.shell.attempt(*weed, "--", "/usr/bin/weed", "shell", stdin="s3.bucket.list\n")
         if not listed.ok:
             return False
         if BUCKET in [line.split("\t")[0].strip() for line in listed.out.splitlines()]:
             return True
-        self.note(self.shell.attempt(*weed, "--", "weed", "shell", stdin=f"s3.bucket.create -name {BUCKET}\n").out)
+        self.note(self.shell.attempt(*weed, "--", "/usr/bin/weed", "shell", stdin=f"s3.bucket.create -name {BUCKET}\n").out)
         return False
 
     def _set_up_minio(self) -> None:

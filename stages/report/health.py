@@ -164,11 +164,11 @@ def unknown(warehouse: duckdb.DuckDBPyConnection, count: int) -> Table:
 
 
 def run_times(warehouse: duckdb.DuckDBPyConnection) -> Table:
-    """How long the last runs took, newest first. model_analytics builds all datasets at once: it counts once."""
+    """How long the last runs took, newest first. A stage that works on all datasets at once counts once."""
     rows = warehouse.execute(
         """
         with by_stage as (
-            select run_id, stage, if(stage = 'model_analytics', max(seconds), sum(seconds)) as seconds,
+            select run_id, stage, if(stage in ('ingest_raw', 'model_analytics'), max(seconds), sum(seconds)) as seconds,
                 min(started_at) as began
             from meta_stages
             group by run_id, stage

@@ -136,7 +136,7 @@ def test_seaweedfs_gets_its_bucket_and_the_stages_key(up: Up, tmp_path: Path) ->
               *"get secret stage-store"*go-template*) echo made-up ;;
               *"get secret"*) exit 1 ;;
               *create*) cat >>{said} ;;
-              *"weed shell"*)
+              *"/usr/bin/weed shell"*)
                 case "$(cat)" in
                   *list*) [ ! -e {said}.made ] || printf '  collisions\\tsize:0\\n' ;;
                   *create*) touch {said}.made ;;

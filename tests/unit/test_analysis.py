@@ -15,6 +15,7 @@ import pytest
 
 from stages.datasets import registry
 from stages.lake.store import open_store
+from stages.report.health import run_times
 from stages.settings import Settings
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import Curated, Versions, build, check, open_warehouse, read_curated
@@ -344,6 +345,21 @@ def test_rules_says_what_each_rule_did_with_its_rows(built: Build) -> None:
         (stage, rule): outcome for (stage, rule, _), outcome in given.items()
     }
     assert [row[-1] for row in rows] == [3] * len(given)
+
+
+def test_the_seconds_of_a_stage_that_works_on_all_datasets_at_once_count_once(built: Build) -> None:
+    warehouse = built([])
+    warehouse.execute("insert into meta_runs by name select 'run' as run_id, '2024-07-01'::timestamp as started_at")
+    for at, (stage, seconds) in enumerate({"ingest_raw": 5, "transform_clean": 3, "model_analytics": 7}.items()):
+        for dataset in ("crashes", "persons"):
+            warehouse.execute(
+                "insert into meta_stages by name select 'run' as run_id, ? as stage, ? as dataset, ? as seconds,"
+                " '2024-07-01'::timestamp + to_seconds(?) as started_at",
+                [stage, dataset, seconds, at],
+            )
+    ((*_, stages, seconds),) = warehouse.sql(ready_queries()["runs"].sql).fetchall()
+    assert (stages, seconds) == (3, 5 + 3 + 3 + 7)
+    assert run_times(warehouse).rows[0][2:] == ("18.0", "5.0 + 6.0 + 7.0")
 
 
 def test_freshness_has_the_newest_file_and_record_of_each_dataset(built: Build) -> None:

@@ -1,6 +1,13 @@
 -- The runs on record when the warehouse was published, newest first; a run that failed since then is not among them.
-select run_id, scope_start, scope_end, meta_runs.started_at, count(*) as stages, sum(seconds) as seconds
+with by_stage as (
+    select
+        run_id, stage,
+        if(stage in ('ingest_raw', 'model_analytics'), max(seconds), sum(seconds)) as took -- these work on all datasets at once
+    from meta_stages
+    group by all
+)
+select run_id, scope_start, scope_end, started_at, count(*) as stages, round(sum(took), 1) as seconds
 from meta_runs
-join meta_stages using (run_id)
+join by_stage using (run_id)
 group by all
-order by meta_runs.started_at desc;
+order by started_at desc;

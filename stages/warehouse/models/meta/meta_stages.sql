@@ -10,7 +10,7 @@ create table meta_stages (
     files bigint, -- objects that it left in the lake
     bytes bigint, -- their size; NULL for the warehouse, which contains this row
     started_at timestamp, -- when it began
-    seconds double, -- how long it took; model_analytics builds all datasets at once
+    seconds double, -- how long it took, that of model_analytics until this row was written; ingest_raw and model_analytics work on all datasets at once
     image varchar, -- the image that it ran in
     code_version varchar -- the version of its code
 );
