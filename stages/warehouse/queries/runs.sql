@@ -4,7 +4,7 @@ with by_stage as (
         run_id, stage,
         if(stage in ('ingest_raw', 'model_analytics'), max(seconds), sum(seconds)) as took -- these work on all datasets at once
     from meta_stages
-    group by all
+    group by run_id, stage
 )
 select run_id, scope_start, scope_end, started_at, count(*) as stages, round(sum(took), 1) as seconds
 from meta_runs
