@@ -32,7 +32,7 @@ class Run:
     `allow_shrink`: its warehouse may have lost any number of rows.
     `full_refresh`: it fetches the source's whole tables, and builds the warehouse from every curated partition.
     `also`: months that it works on beyond its scope. `chunk`: the part of the run's work that this process does, a
-    span of months by dataset; empty: all of it.
+    span of months by dataset; empty: all of it. `began`: when this process took it up, by time.monotonic().
     """
 
     store: ObjectStore
@@ -44,6 +44,7 @@ class Run:
     full_refresh: bool = False
     also: frozenset[str] = frozenset()
     chunk: Mapping[str, str] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)

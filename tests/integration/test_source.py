@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,8 +20,10 @@ from socrata.server import Fault, SocrataServer
 from socrata.table import Table, read_csv
 
 from stages.datasets.crashes import DATASET
-from stages.errors import StoreUnavailable
+from stages.errors import SourceUnavailable, StoreUnavailable
 from stages.lake import keys
+from stages.landing.socrata.client import Client, Query
+from stages.settings import Settings
 
 DAY = ("--start=2024-03-05", "--end=2024-03-06")
 NEW = "--take-in=new"
@@ -314,6 +318,18 @@ def test_a_fetch_that_takes_longer_than_is_allowed_ends_with_75(folder_lake: Lak
     assert done.code == 75
     assert "COLLISIONS_SOURCE_TOTAL_SECONDS=1" in done.last
     assert fetched(folder_lake) == {}
+
+
+def test_what_a_fetch_may_take_counts_from_the_beginning_of_the_run(folder_lake: Lake, source: Source) -> None:
+    given = {f"COLLISIONS_{name.upper()}": value for name, value in source.settings(source_total_seconds="5").items()}
+    settings = Settings.from_environment(folder_lake.environment | given)
+    for spent, asked in ((0, 1), (5, 0)):  # an earlier dataset has taken that long
+        client = Client(settings, source.table.id, time.monotonic() - spent)
+        refused = pytest.raises(SourceUnavailable, match="the run has fetched for longer")
+        with contextlib.nullcontext() if asked else refused:
+            client.rows(Query(":id", limit=1))
+        client.close()
+        assert len(source.asked()) == asked
 
 
 @pytest.mark.parametrize(

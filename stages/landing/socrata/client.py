@@ -52,12 +52,13 @@ class Query:
 
 
 class Client:
-    """One dataset of the API, `id` being its four-by-four. `requests` counts what was sent, tries included.
+    """One dataset of the API, `id` being its four-by-four. `requests` counts what was sent, tries included. What it may
+    take counts from `began`, by time.monotonic().
 
     COLLISIONS_SOURCE_API chooses between SODA2 (GET /resource) and SODA3 (POST /api/v3, which wants a token).
     """
 
-    def __init__(self, settings: Settings, id: str) -> None:  # noqa: A002 the city's own word
+    def __init__(self, settings: Settings, id: str, began: float) -> None:  # noqa: A002 the city's own word
         import httpx
 
         self.settings, self.id = settings, id
@@ -74,9 +75,9 @@ class Client:
             )  # the environment's proxy and CA bundle (HTTPS_PROXY, SSL_CERT_FILE) are httpx's own affair
         except (OSError, ValueError, httpx.InvalidURL) as error:
             raise ConfigError(f"the source's connection cannot be set up: {error}") from None
-        self.deadline = time.monotonic() + settings.source_total_seconds
+        self.deadline = began + settings.source_total_seconds
         # Whatever the server drips, even headers: at the deadline the connections are closed, and reading ends.
-        self.timer = threading.Timer(settings.source_total_seconds, self.http.close)
+        self.timer = threading.Timer(self.deadline - time.monotonic(), self.http.close)
         self.timer.daemon = True
         self.timer.start()
 
@@ -204,8 +205,8 @@ class Client:
 
     def _too_long(self) -> SourceUnavailable:
         return SourceUnavailable(
-            f"{self.url}: fetching {self.id} takes longer than COLLISIONS_SOURCE_TOTAL_SECONDS="
-            f"{self.settings.source_total_seconds}; nothing of it was landed; run again later, or allow more"
+            f"{self.url}: the run has fetched for longer than COLLISIONS_SOURCE_TOTAL_SECONDS="
+            f"{self.settings.source_total_seconds}; nothing of {self.id} was landed; run again later, or allow more"
         )
 
     def _without_token(self, text: str) -> str:

@@ -48,7 +48,7 @@ def fetch(run: Run, dataset: Dataset, *, dry_run: bool = False) -> list[str]:
     if dataset.api is None:
         log.info("%s: has no API; its files are landed by hand", dataset.name)
         return []
-    client = Client(run.settings, dataset.api.id)
+    client = Client(run.settings, dataset.api.id, run.began)
     try:
         return Fetch(run, dataset, dataset.api.form, client, dry_run).run_rounds()
     finally:
