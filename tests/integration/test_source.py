@@ -253,6 +253,14 @@ def test_an_export_that_is_not_whole_is_asked_for_again(folder_lake: Lake, sourc
     assert ids(folder_lake) == sorted(int(row["collision_id"]) for row in source.table.sorted_rows())
 
 
+def test_a_table_that_has_a_key_twice_is_taken_in_all_the_same(folder_lake: Lake, source: Source) -> None:
+    row = source.table.find("100")
+    source.table.rows["row-of-its-own"] = row | {":id": "row-of-its-own", "number_of_persons_injured": "5"}
+    run(folder_lake, source, "--full-refresh")
+    assert source.asked().count("export") == 1
+    assert ids(folder_lake) == sorted({int(row["collision_id"]) for row in source.table.sorted_rows()})
+
+
 def test_an_export_with_another_title_is_refused_before_it_is_landed(folder_lake: Lake, source: Source) -> None:
     source.server.faults.append(Fault("renamed", "export"))
     done = folder_lake.stage("ingest_raw", ONLY, NEW, "--full-refresh", *DAY, **source.settings())

@@ -61,7 +61,10 @@ def _aggregate(table: Table, names: list[str], rows: list[Row]) -> tuple[list[st
         if not found:
             raise BadQuery(f"Could not parse SoQL query at {name!r}")
         function, column, alias = found.groups()
-        if function == "count":
+        if function == "count" and column.startswith("distinct "):
+            values = {row[_known(table, column.removeprefix("distinct "))] for row in rows}
+            made[alias] = str(len(values - {""}))
+        elif function == "count":
             made[alias] = str(len(rows))
         else:
             made[alias] = max((row[_known(table, column)] for row in rows), default="")
