@@ -51,11 +51,10 @@ def describe(context: Context) -> tuple[str, str]:
         f"  command  {command}",
         f"  error    {type(error).__name__}: {error}",
         f"  log      {where_the_log_is(ti)}",
-        f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rejected rows, with reasons)",
-        f"  then     {what_to_do(ti, rendered=rendered)}",
     ]
-    if not rendered:  # nothing has run
-        lines = [line for line in lines if not line.startswith("  in lake")]
+    if rendered:  # else nothing has run
+        lines.append(f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rejected rows, with reasons)")
+    lines.append(f"  then     {what_to_do(ti, rendered=rendered)}")
     return subject, "\n".join(lines)
 
 
