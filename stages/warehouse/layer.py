@@ -129,5 +129,6 @@ class CuratedLayer:
             raise ContractError(
                 f"model_analytics: {len(stale)} months of {dataset.name} from {min(stale)} to {max(stale)} were made by"
                 " an older version of the code and are outside this run; nothing is published. A run with"
-                f" --start={scope.start} --end={scope.end} remakes them, and so does one without dates"
+                f" --start={scope.start} --end={scope.end} (params start and end) remakes them, and so does one without"
+                " dates"
             )
