@@ -159,13 +159,14 @@ class Steps:
 
     def _has_bucket(self) -> bool:
         """Does SeaweedFS have the bucket? It is made as soon as its parts have found one another."""
-        weed = ("kubectl", "--context", CONTEXT, "--namespace", "collisions", "exec", "--stdin", "seaweedfs-0")
-        listed = self.shell.attempt(*weed, "--", "/usr/bin/weed", "shell", stdin="s3.bucket.list\n")
+        pod = ("kubectl", "--context", CONTEXT, "--namespace", "collisions", "exec", "--stdin", "seaweedfs-0")
+        weed = (*pod, "--", "/usr/bin/weed", "shell")
+        listed = self.shell.attempt(*weed, stdin="s3.bucket.list\n")
         if not listed.ok:
             return False
         if BUCKET in [line.split("\t")[0].strip() for line in listed.out.splitlines()]:
             return True
-        self.note(self.shell.attempt(*weed, "--", "/usr/bin/weed", "shell", stdin=f"s3.bucket.create -name {BUCKET}\n").out)
+        self.note(self.shell.attempt(*weed, stdin=f"s3.bucket.create -name {BUCKET}\n").out)
         return False
 
     def _set_up_minio(self) -> None:
