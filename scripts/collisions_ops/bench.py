@@ -27,7 +27,7 @@ from typing import Any
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import ROOT, Settings
 
-PYTHON = ROOT / ".venv/bin/python"
+PYTHON = Path(sys.executable)  # of the environment that scripts/bench has made
 GENERATOR = (
     "scripts/collisions_ops/sample.py",
     "stages/datasets/sampling.py",

@@ -135,7 +135,7 @@ def run_in(clone: Path, words: str) -> subprocess.CompletedProcess[str]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRFLOW_", "COLLISIONS_", "VIRTUAL_ENV", "PYTEST_")) and name != "STATE"
+        if not name.startswith(("AIRFLOW_", "COLLISIONS_", "VIRTUAL_ENV", "PYTEST_")) and name not in {"STATE", "VENV"}
     } | {"HOME": str(home)}
     return subprocess.run(
         ["bash", "-c", words], cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=300
