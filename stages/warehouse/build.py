@@ -197,16 +197,16 @@ def _comment(warehouse: duckdb.DuckDBPyConnection, model: Model) -> None:
 
 def check(warehouse: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> list[Failure]:
     """Run the checks, record each in meta_quality, and return those that failed."""
-    failures = []
+    failures, rows = [], []
     for one in checks:
         execute(warehouse, f"create or replace temp table failing as {one.sql}", one.path)
-        found = warehouse.execute("select count(*) from failing").fetchone()
-        count = found[0] if found else 0
-        warehouse.execute(
-            "insert into meta_quality values (?, ?, ?, ?, ?)", [one.title, one.table, one.severity, count, count == 0]
-        )
+        ((count,),) = warehouse.execute("select count(*) from failing").fetchall()
+        rows.append((one.title, one.table, one.severity, count, count == 0))
         if count:
             failures.append(Failure(one, count, warehouse.sql(f"from failing limit {KEPT_ROWS}").to_arrow_table()))
+    if rows:
+        columns = ", ".join(["unnest(?)"] * len(rows[0]))
+        warehouse.execute(f"insert into meta_quality select {columns}", [list(it) for it in zip(*rows, strict=True)])
     return failures
 
 
