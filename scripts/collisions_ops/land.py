@@ -13,6 +13,7 @@ from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import DAG
+from collisions_ops.shell import paste
 from stages.lake import keys
 
 
@@ -67,10 +68,15 @@ def dataset_of(file: Path) -> str:
 def check_files(files: Sequence[Path]) -> None:
     """Raise OpsError where a file cannot be landed."""
     for file in files:
+        if file.is_dir():
+            raise OpsError(f"a folder, not a file: {file}; name the files in it, as in {paste(str(file))}/*.csv")
+        if str(file).startswith(("http:/", "https:/")):  # a Path has one slash of the two
+            raise OpsError(f"an address, not a file: {file}; download it, or let scripts/fetch ask the city's API")
         if not (file.is_file() and os.access(file, os.R_OK)):
             raise OpsError(f"no such file, or not readable: {file}")
         if not keys.is_csv(file.name):
-            raise OpsError(f"not a .csv or .csv.gz file: {file}")
+            unpack = "; unpack it first" if file.suffix.lower() in {".zip", ".7z", ".xz", ".bz2", ".zst"} else ""
+            raise OpsError(f"not a .csv or .csv.gz file: {file}{unpack}")
     twice = [name for name, count in Counter(file.name for file in files).items() if count > 1]
     if twice:
         raise OpsError(f"two files of the same name would land as one: {', '.join(sorted(twice))}")

@@ -61,8 +61,8 @@ def shown_by(terminal: int, until: str = "", seconds: int = 180) -> str:
 
 
 def test_help_and_wrong_arguments_make_nothing(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").touch()
-    (tmp_path / "a.csv").touch()
+    for name in ("notes.txt", "notes.zip", "a.csv"):
+        (tmp_path / name).touch()
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "a.csv").touch()
     shown = demo(tmp_path, "--help").stdout
@@ -71,6 +71,9 @@ def test_help_and_wrong_arguments_make_nothing(tmp_path: Path) -> None:
     for arguments, message in (
         (["missing.csv"], "no such file, or not readable: missing.csv"),
         (["notes.txt"], "not a .csv or .csv.gz file: notes.txt"),
+        (["notes.zip"], "not a .csv or .csv.gz file: notes.zip; unpack it first"),
+        (["b"], "a folder, not a file: b; name the files in it, as in b/*.csv"),
+        (["https://city.invalid/a.csv"], "an address, not a file: https:/city.invalid/a.csv; download it"),
         (["a.csv", "b/a.csv"], "two files of the same name would land as one: a.csv"),
         (["--source", "a.csv"], "--source serves a sample of its own"),
         (["--xyz"], "No such option: --xyz; see scripts/demo --help"),
