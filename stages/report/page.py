@@ -7,9 +7,10 @@ import json
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -21,6 +22,9 @@ from stages.report.cube import Cube, fill
 from stages.report.health import Health, health
 from stages.report.words import in_words
 from stages.settings import Settings
+
+if TYPE_CHECKING:
+    import jinja2
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("data.js", "words.js", "draw.js", "map.js", "time.js", "when.js", "where.js", "why.js", "main.js")
@@ -102,10 +106,7 @@ def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
     }
     script = "\n".join((PAGE / name).read_text() for name in SCRIPTS)
     css = (PAGE / "page.css").read_text()
-    environment = jinja2.Environment(
-        autoescape=True, loader=jinja2.FileSystemLoader(PAGE), undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    text = environment.get_template("page.html.j2").render(
+    text = _template().render(
         policy=policy(script, css),
         css=Markup(css),  # noqa: S704 our own file
         script=Markup(script),  # noqa: S704 our own files
@@ -115,6 +116,16 @@ def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
         in_words=lambda day: in_words(date.fromisoformat(day)),
     )
     return text.encode()
+
+
+@cache
+def _template() -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, loader=jinja2.FileSystemLoader(PAGE), undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("page.html.j2")
 
 
 def compact(value: Any, **options: Any) -> str:

@@ -21,7 +21,7 @@ CLUSTER = "tests/e2e"
 # command in the documents -> AS_PRINTED, or the command run in its place, or the test elsewhere that runs it
 RUNS = {
     "scripts/demo": AS_PRINTED,
-    "scripts/test": "scripts/test --co -q",  # it is what runs this
+    "scripts/test": "scripts/test --help",  # it is what runs this
     "scripts/report": AS_PRINTED,
     "scripts/query": AS_PRINTED,
     "scripts/query ledger": AS_PRINTED,
