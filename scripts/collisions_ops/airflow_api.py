@@ -60,7 +60,7 @@ class Airflow:
         """Airflow on the cluster, by the port-forward of the last scripts/up, which is started where it is missing."""
         ports = remembered_ports(cluster.settings.ports_file)
         if ports is None:
-            raise no_cluster(cluster.settings)
+            raise no_cluster(cluster)
         forwards = Forwards(replace(cluster.settings, ports=ports), cluster.shell)
         if not forwards.kept():
             cluster.require()

@@ -14,13 +14,20 @@ from collisions_ops.shell import Shell, Word, paste
 LAKE = "COLLISIONS_LAKE"
 
 
-def no_cluster(settings: Settings) -> OpsError:
-    """The error where there is no cluster; it also says where the embedded runtime's logs and runs are."""
+def no_cluster(cluster: Cluster) -> OpsError:
+    """The error where there is no cluster, or none that was made here; it also says where the embedded runtime's logs
+    and runs are.
+    """
+    settings = cluster.settings
     home = settings.airflow_home
     runs = paste("scripts/airflow", "dags", "list-runs", DAG, **settings.chosen_folders)
+    problem = "there is no cluster; scripts/up makes it."
+    if cluster.exists():
+        problem = (
+            f"the cluster was made by another checkout, or with another STATE than {settings.state}; use that one."
+        )
     return OpsError(
-        "there is no cluster; scripts/up makes it.\n"
-        f"  Logs of the embedded runtime (scripts/demo): {home}/demo.log, {home}/logs/; its runs: {runs}"
+        f"{problem}\n  Logs of the embedded runtime (scripts/demo): {home}/demo.log, {home}/logs/; its runs: {runs}"
     )
 
 
@@ -49,7 +56,7 @@ class Cluster:
     def require(self) -> None:
         """Raise OpsError unless the cluster is there and answers."""
         if not self.exists():
-            raise no_cluster(self.settings)
+            raise no_cluster(self)
         if self.shell.attempt("kubectl", "--context", CONTEXT, "get", "--raw", "/readyz").out != "ok":
             raise OpsError("the cluster does not answer; scripts/up starts it again")
 

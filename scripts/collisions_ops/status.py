@@ -40,7 +40,7 @@ VOLUMES = (  # what grows
 def status(cluster: Cluster, console: Console) -> None:
     """Print pods, volumes, sources, runs, runs that are stuck, and the failed pods that are kept."""
     if not (cluster.settings.ports_file.exists() or cluster.exists()):  # neither made here, nor about to be
-        raise no_cluster(cluster.settings)
+        raise no_cluster(cluster)
     names = show_pods(cluster, console)
     for volume in VOLUMES:
         if volume.pod in names:

@@ -53,6 +53,15 @@ def test_without_a_cluster_the_embedded_runtimes_way_is_named_too(
         assert words in said
 
 
+def test_a_cluster_that_another_checkout_made_is_not_denied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kind = tmp_path / "kind"
+    kind.write_text("#!/bin/sh\necho collisions\n")
+    kind.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert cli.main(["logs", "ingest_raw"], {"PATH": path, "STATE": str(tmp_path)}) == 1
+    assert f"made by another checkout, or with another STATE than {tmp_path}; use that one" in capsys.readouterr().err
+
+
 def test_printed_commands_carry_the_folders_that_are_not_the_default(tmp_path: Path) -> None:
     for given, carried in (
         ({}, {}),
