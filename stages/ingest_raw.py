@@ -32,7 +32,7 @@ from stages.lake.job import Job, Output, Run
 from stages.lake.ledger import Ledger
 from stages.lake.limits import check_limits
 from stages.lake.parquet import grouped, to_parquet
-from stages.lake.raw_layer import RawLayer
+from stages.lake.raw_layer import RawLayer, forget_carried
 from stages.lake.scope import Scope, month_code, month_name, spans
 from stages.lake.sources import Source, load_sources, save_sources
 from stages.lake.store import ObjectInfo, ObjectStore
@@ -250,7 +250,7 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     job.meanings = reasons(dataset)
     removed = removed_sources(raw, sources)
     everything = sources | removed
-    raw.forget_carried(everything.values())
+    forget_carried(job.store, dataset.name, everything.values())
     read, written = read_what_is_missing(raw, dataset, sources, removed)
     log.info("%s: %d landed files, %d read, %d unchanged", job.what, len(sources), len(read), len(sources) - len(read))
     if job.months:

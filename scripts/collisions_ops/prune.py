@@ -15,6 +15,7 @@ from collisions_ops.settings import Settings as OpsSettings
 from stages import datasets
 from stages.datasets.dataset import Dataset
 from stages.errors import StageError
+from stages.lake.raw_layer import forget_carried
 from stages.lake.sources import Source, load_sources
 from stages.lake.store import ObjectStore, open_store
 from stages.landing.socrata.plan import read_name
@@ -56,6 +57,7 @@ def superfluous_of(store: ObjectStore, dataset: Dataset) -> dict[str, tuple[Sour
     sources = [
         source for source in recorded.values() if (info := store.head(source.key)) is not None and source.is_of(info)
     ]
+    forget_carried(store, dataset.name, sources)
 
     @cache
     def records(source_name: str) -> frozenset[tuple[str, str]]:

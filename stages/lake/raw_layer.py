@@ -11,6 +11,7 @@ from stages.lake import keys
 from stages.lake.job import STAGES, Job
 from stages.lake.manifests import Manifest, read_manifest
 from stages.lake.sources import Source, carries
+from stages.lake.store import ObjectStore
 
 
 @dataclass
@@ -77,18 +78,6 @@ class RawLayer:
         """Months that hold rows of files other than these."""
         return {month for name in self.before.keys() - set(sources) for month in self.before[name]}
 
-    def forget_carried(self, sources: Iterable[Source]) -> None:
-        """Clear the marks of months whose rows a finished run has carried to the warehouse."""
-
-        @cache
-        def manifest(run_id: str) -> Manifest | None:
-            return read_manifest(self.job.store, run_id, STAGES[-1], self.job.dataset)
-
-        for source in sources:
-            source.pending = {
-                month: run for month, run in source.pending.items() if not (run and carries(manifest(run), month))
-            }
-
     def mark(self, sources: Iterable[Source]) -> None:
         """Mark the months whose changes have yet to reach the warehouse: as this run's if it works on them."""
         for source in sources:
@@ -97,3 +86,16 @@ class RawLayer:
                     source.pending[month] = self.job.run.run_id
             for month in self.covered(source):
                 source.pending.setdefault(month, "")
+
+
+def forget_carried(store: ObjectStore, dataset: str, sources: Iterable[Source]) -> None:
+    """Clear the marks of months whose rows a finished run has carried to the warehouse."""
+
+    @cache
+    def manifest(run_id: str) -> Manifest | None:
+        return read_manifest(store, run_id, STAGES[-1], dataset)
+
+    for source in sources:
+        source.pending = {
+            month: run for month, run in source.pending.items() if not (run and carries(manifest(run), month))
+        }

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.lake.frames import has_repeats, record_numbers
+from stages.lake.scope import month_code
 from stages.lake.sources import FIRST_SEEN, Source
 from stages.logs import log
 
@@ -89,8 +90,7 @@ def added_later(
             continue
         published = dates < np.datetime64(source.source_newest or covers.end)
         covered = (dates >= np.datetime64(covers.start)) & (dates < np.datetime64(covers.end))
-        uncertain = keyless["month"][keyless["source"] == source.name].to_numpy(dtype=np.int64)
-        found |= later & published & covered & ~np.isin(months, uncertain)
+        found |= later & published & covered & ~np.isin(months, _uncertain(source, keyless))
     return found
 
 
@@ -114,9 +114,17 @@ def not_withdrawn(
         older = (frame["extracted_at"] < moment) | ((frame["extracted_at"] == moment) & (frame["source"] < source.name))
         ids = _keys_by_month(pa.array(frame["month"]), pc.cast(pa.array(frame[key]), pa.string()))
         missing = ~np.asarray(pc.is_in(ids, pa.array(has)), dtype=bool)
-        certain = ~frame["month"].isin(keyless["month"][keyless["source"] == source.name]).to_numpy(dtype=bool)
+        certain = ~np.isin(frame["month"].to_numpy(dtype=np.int64), _uncertain(source, keyless))
         frame = frame[~((covered & older).to_numpy(dtype=bool) & missing & certain)]
     return frame
+
+
+def _uncertain(source: Source, keyless: pd.DataFrame) -> np.ndarray:
+    """The months (scope.month_code) in which a file withdraws nothing: those of its rows whose key cannot be read, and
+    those whose rows no run has taken in, although another run has read the file.
+    """
+    unread = keyless["month"][keyless["source"] == source.name].to_numpy(dtype=np.int64)
+    return np.append(unread, np.array([month_code(month) for month in source.left_in_landing], dtype=np.int64))
 
 
 def _keys_by_month(months: pa.Array, keys: pa.Array) -> pa.Array:

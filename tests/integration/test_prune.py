@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,9 @@ def test_a_later_file_that_covers_all_dates_makes_one_superfluous(later: Source,
     assert list(superfluous("things", [OLD, CHANGED, later], {}, later.key, same)) == found
 
 
-def test_what_is_rejected_left_or_followed_keeps_a_file() -> None:
+def test_what_is_rejected_left_under_way_or_followed_keeps_a_file() -> None:
     whole = fetched("all", 6, ("1000-01-01", "9999-12-31"))
+    assert superfluous("things", [OLD, replace(whole, pending={"2024-03": "run"})], {}, whole.key, same) == {}
     assert superfluous("things", [OLD, whole], {whole.name: 1}, whole.key, same) == {}
     assert superfluous("things", [OLD, whole], {OLD.name: 1}, whole.key, same) == {}
     assert superfluous("things", [OLD, whole], {}, OLD.key, same) == {}
@@ -123,6 +125,25 @@ def test_a_file_with_a_record_that_the_covering_one_lacks_stays() -> None:
     assert superfluous("things", [OLD, wider], {}, wider.key, lambda source: more[source.key]) == {}
     other_month = {OLD.key: {("2024-02", "1")}, wider.key: {("2024-03", "1")}}
     assert superfluous("things", [OLD, wider], {}, wider.key, lambda source: other_month[source.key]) == {}
+
+
+def test_a_run_that_is_under_way_keeps_what_its_file_would_replace(tmp_path: Path) -> None:
+    """What transform_clean will reject of the later file, the earlier one still has."""
+    folder = tmp_path / "lake"
+    lake = Lake(lake=str(folder))
+    table = Table(DATASET, [row for day in (4, 5) for row in rows(30, day * 100, CRASH_DATE=f"03/{day:02}/2024")])
+    with SocrataServer([table]) as server:
+        run(lake, server, 5)
+        table.edit("500", number_of_persons_injured="-1")
+        settings: dict[str, Any] = {"source": "socrata", "source_url": server.url, "full_refresh_days": "0"}
+        scope = ("--start=2024-03-06", "--end=2024-03-07", "--run-id=6", "--take-in=new", "--dataset=crashes")
+        done = lake.stage("ingest_raw", *scope, lookback_days="2", **settings)
+        assert done.code == 0, done.log
+        files = landed(lake)
+        assert prune(folder, "--yes") == 0
+        assert landed(lake) == files
+        run(lake, server, 6)
+    assert lake.one("select count(*) from fct_collisions where collision_id = 500") == 1
 
 
 def test_what_was_withdrawn_stays_withdrawn_without_the_files(tmp_path: Path) -> None:

@@ -214,6 +214,17 @@ def test_a_covering_file_is_taken_in_over_all_that_it_covers(lake: Lake) -> None
     assert lake.one("select count(*) from fct_collisions") == 20
 
 
+def test_a_covering_file_withdraws_nothing_in_a_month_whose_rows_no_run_has_taken_in(lake: Lake) -> None:
+    """A run's transform_clean is cleared after another run, over other dates, has read the file."""
+    lake.land(joined(month(3), month(4)), "all.csv", EARLY)
+    march = ("--start=2024-03-01", "--end=2024-04-01", "--run-id=march")
+    lake.run(*march)
+    lake.land(joined(month(3), month(4)), "cover.csv", LATE, covers=("2024-03-01", "2024-05-01"))
+    lake.run("--start=2024-04-01", "--end=2024-05-01")
+    lake.run(*march, stages=STAGES[1:])
+    assert lake.one("select count(*) from fct_collisions") == 20
+
+
 # --- a file that is gone ------------------------------------------------------------------------------
 
 

@@ -20,13 +20,13 @@ def superfluous(
     `rejected` counts the rows of each file that transform_clean has rejected. `followed` is the key of the last file
     with which a run followed the source: the next run starts from it, so it stays. A file that has rows which could not
     be read or were rejected stays too, for they are kept in quarantine, and removes nothing: a record that seems to be
-    missing from it may be one of these rows. So does one that has not been taken in whole. `records` reads the months
-    and keys of a file's rows.
+    missing from it may be one of these rows. So does one that no run has carried whole to the warehouse: what would be
+    rejected of it is not known yet. `records` reads the months and keys of a file's rows.
     """
     fetched: list[tuple[Extraction, Source]] = []
     for source in sources:
         one = read_name(source.key, dataset)
-        lacks_rows = source.quarantined or source.left_in_landing or rejected.get(source.name)
+        lacks_rows = source.quarantined or source.left_in_landing or source.pending or rejected.get(source.name)
         if one and one.moment and not source.removed_at and not lacks_rows:
             fetched.append((one, source))
     found = {}
