@@ -53,8 +53,8 @@ def environment(settings: Settings, lake: str = "", *, ui: bool = True) -> dict[
         "AIRFLOW__CORE__PARALLELISM": "2",  # SQLite has one writer
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port_of_ui}/execution/",
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # a busy machine's first request takes longer than 5 s
-        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # a task that has ended may hold its slot until then
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",  # short tasks, one after the other
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # s: a task that has ended may hold its slot that long
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",  # s: the tasks are short, and follow one another
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__API__HOST": "127.0.0.1",

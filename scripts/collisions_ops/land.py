@@ -69,7 +69,7 @@ def check_files(files: Sequence[Path]) -> None:
     """Raise OpsError where a file cannot be landed."""
     for file in files:
         if file.is_dir():
-            raise OpsError(f"a folder, not a file: {file}; name the files in it, as in {paste(str(file))}/*.csv")
+            raise OpsError(f"a folder, not a file: {file}; name the files in it, as in {paste(file)}/*.csv")
         if str(file).startswith(("http:/", "https:/")):  # a Path has one slash of the two
             raise OpsError(f"an address, not a file: {file}; download it, or let scripts/fetch ask the city's API")
         if not (file.is_file() and os.access(file, os.R_OK)):

@@ -121,7 +121,7 @@ def not_withdrawn(
 
 def _uncertain(source: Source, keyless: pd.DataFrame) -> np.ndarray:
     """The months (scope.month_code) in which a file withdraws nothing: those of its rows whose key cannot be read, and
-    those whose rows no run has taken in, although another run has read the file.
+    those whose rows are still in landing, because the runs that have read the file worked on other months.
     """
     unread = keyless["month"][keyless["source"] == source.name].to_numpy(dtype=np.int64)
     return np.append(unread, np.array([month_code(month) for month in source.left_in_landing], dtype=np.int64))

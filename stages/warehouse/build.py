@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -197,17 +199,25 @@ def _comment(warehouse: duckdb.DuckDBPyConnection, model: Model) -> None:
 
 def check(warehouse: duckdb.DuckDBPyConnection, checks: Iterable[Check]) -> list[Failure]:
     """Run the checks, record each in meta_quality, and return those that failed."""
-    failures, rows = [], []
+    failures: list[Failure] = []
+    rows: list[dict[str, Any]] = []
     for one in checks:
         execute(warehouse, f"create or replace temp table failing as {one.sql}", one.path)
         ((count,),) = warehouse.execute("select count(*) from failing").fetchall()
-        rows.append((one.title, one.table, one.severity, count, count == 0))
+        said = {"check_name": one.title, "table_name": one.table, "severity": one.severity}
+        rows.append({**said, "failures": count, "passed": count == 0})
         if count:
             failures.append(Failure(one, count, warehouse.sql(f"from failing limit {KEPT_ROWS}").to_arrow_table()))
-    if rows:
-        columns = ", ".join(["unnest(?)"] * len(rows[0]))
-        warehouse.execute(f"insert into meta_quality select {columns}", [list(it) for it in zip(*rows, strict=True)])
+    insert(warehouse, "meta_quality", rows)
     return failures
+
+
+def insert(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Add rows to a table; a column that a row lacks is NULL, a name that the table lacks is ignored."""
+    described = warehouse.execute("select name, type from pragma_table_info(?)", [table]).fetchall()
+    shape = json.dumps([dict(described)])
+    values = json.dumps([{name: row.get(name) for name, _ in described} for row in rows])
+    warehouse.execute(f"insert into {table} select row.* from (select unnest(from_json(?, ?)) as row)", [values, shape])
 
 
 def execute(warehouse: duckdb.DuckDBPyConnection, sql: str, path: Path) -> None:

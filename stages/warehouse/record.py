@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,16 +12,8 @@ import duckdb
 from stages.lake.job import Job
 from stages.lake.ledger import Ledger
 from stages.lake.sources import Source
-from stages.warehouse.build import Versions, build
+from stages.warehouse.build import Versions, build, insert
 from stages.warehouse.models import Model
-
-
-def insert(warehouse: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
-    """Add rows to a table; a column that a row lacks is NULL, a name that the table lacks is ignored."""
-    described = warehouse.execute("select name, type from pragma_table_info(?)", [table]).fetchall()
-    shape = json.dumps([dict(described)])
-    values = json.dumps([{name: row.get(name) for name, _ in described} for row in rows])
-    warehouse.execute(f"insert into {table} select row.* from (select unnest(from_json(?, ?)) as row)", [values, shape])
 
 
 def renew(warehouse: duckdb.DuckDBPyConnection, meta: Iterable[Model]) -> None:

@@ -127,7 +127,7 @@ def test_day_by_day_with_faults_is_the_servers_table(tmp_path: Path, days: int, 
     lake = Lake(lake=str(tmp_path / "lake"))
     gone: dict[int, list[tuple[date, date]]] = {}  # id → the dates that were asked for since it was removed
     before: dict[str, tuple[date, date]] = {}
-    with SocrataServer([table], skew=timedelta(hours=chance.randrange(-20, 20))) as server:
+    with SocrataServer([table]) as server:
         for number in range(days):
             day = FIRST + timedelta(days=number)
             table.insert(rows(EACH, 1000 + number * EACH, CRASH_DATE=f"{day:%m/%d/%Y}"))
