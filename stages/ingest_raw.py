@@ -15,7 +15,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 import numpy as np
@@ -34,16 +34,15 @@ from stages.lake.limits import check_limits
 from stages.lake.parquet import grouped, to_parquet
 from stages.lake.raw_layer import RawLayer, forget_carried
 from stages.lake.scope import Scope, month_code, month_name, spans
-from stages.lake.sources import Source, load_sources, save_sources
-from stages.lake.store import ObjectInfo, ObjectStore
+from stages.lake.sources import Source, load_sources, new_source, save_sources
+from stages.lake.store import ObjectStore
 from stages.lake.tally import EXAMPLES, ROW
 from stages.landing.content import opened
 from stages.landing.csv_file import BLOCK_BYTES, REJECTS, Block, Reject, Rows, read_blocks, read_rows
 from stages.landing.header import Header, read_header
+from stages.landing.socrata.plan import is_as_fetched, read_name
 from stages.logs import log, progress
 from stages.parallel import parallel
-
-AHEAD = timedelta(days=1)  # how far a file's clock may be ahead of ours
 
 
 def months_of(dates: pa.ChunkedArray, dataset: Dataset) -> np.ndarray:
@@ -158,40 +157,18 @@ def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, So
         source = known.get(name)
         if source is None or not source.is_of(info) or source.made_by != dataset.made_by:
             pending = source.pending if source else {}
-            source = _source(job, name, info, dataset.made_by)
+            source = new_source(job.store, name, info, dataset.made_by)
             source.pending = pending
+            fetched = read_name(info.key, dataset.name)
+            if fetched and not is_as_fetched(fetched, source):
+                log.warning(
+                    "%s: its name is that of a fetched file, but what it declared is lost, as in a copy without"
+                    " metadata; it withdraws nothing, and its modification time counts as its extraction time; a run"
+                    " with a source and --full-refresh puts this right",
+                    info.key,
+                )
         found[name] = replace(source, written=dict(source.written), pending=dict(source.pending))
     return found
-
-
-def _source(job: Job, name: str, info: ObjectInfo, made_by: str) -> Source:
-    """A landed file's entry; its extraction time is the declared one, or its modification time."""
-    metadata = job.store.metadata(info.key)
-    extracted = metadata.get("extracted-at")
-    try:
-        moment = datetime.fromisoformat(extracted) if extracted else info.last_modified
-        first, end = metadata.get("covers-start"), metadata.get("covers-end")
-        newest = metadata.get("source-newest", "")[:10] or None
-        for day in filter(None, (first, end, newest)):
-            date.fromisoformat(day)
-    except ValueError as error:
-        raise SourceError(info.key, None, f"its metadata is malformed ({error})") from None
-    if moment.tzinfo is None or (first is None) != (end is None) or (first and end and first >= end):
-        raise SourceError(
-            info.key,
-            None,
-            "its metadata is malformed (extracted-at without a time zone, or an incomplete or empty covers range)",
-        )
-    if moment > datetime.now(UTC) + AHEAD:
-        raise SourceError(
-            info.key,
-            None,
-            f"its extraction time, {moment:%Y-%m-%d %H:%M} UTC, is in the future: its records would win over every"
-            " other version; fix its modification time (touch), its extracted-at metadata, or this machine's clock",
-        )
-    modified = info.last_modified.isoformat()
-    described = (name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
-    return Source(*described, source_newest=newest)
 
 
 def run(this: Run, datasets: Sequence[Dataset]) -> list[str]:

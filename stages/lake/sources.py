@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from stages.errors import PreconditionFailed
+from stages.errors import PreconditionFailed, SourceError
 from stages.lake import keys
 from stages.lake.scope import Scope
 from stages.lake.store import ObjectInfo, ObjectStore
@@ -17,6 +17,7 @@ from stages.lake.store import ObjectInfo, ObjectStore
 PROVENANCE = {"_source": "source", "_line": "source_line", "_extracted_at": "extracted_at"}
 # Where its month first had a record, in the clean layer: provenance of the newest version → of the oldest.
 FIRST_SEEN = {"source": "first_source", "extracted_at": "first_extracted_at"}
+AHEAD = timedelta(days=1)  # how far a file's clock may be ahead of ours
 RAW_FORMAT = 5  # raise it when the reader makes other rows of the same landed file
 
 
@@ -81,6 +82,39 @@ class Source:
         """Whether it still describes the landed file."""
         landed = (info.key, info.etag, info.last_modified.isoformat())
         return (self.key, *self.content) == landed and self.removed_at is None
+
+
+def new_source(store: ObjectStore, name: str, info: ObjectInfo, made_by: str) -> Source:
+    """A new entry of a landed file; its extraction time is the declared one, or its modification time.
+
+    Raises SourceError where its metadata is malformed, or it is of the future.
+    """
+    metadata = store.metadata(info.key)
+    extracted = metadata.get("extracted-at")
+    try:
+        moment = datetime.fromisoformat(extracted) if extracted else info.last_modified
+        first, end = metadata.get("covers-start"), metadata.get("covers-end")
+        newest = metadata.get("source-newest", "")[:10] or None
+        for day in filter(None, (first, end, newest)):
+            date.fromisoformat(day)
+    except ValueError as error:
+        raise SourceError(info.key, None, f"its metadata is malformed ({error})") from None
+    if moment.tzinfo is None or (first is None) != (end is None) or (first and end and first >= end):
+        raise SourceError(
+            info.key,
+            None,
+            "its metadata is malformed (extracted-at without a time zone, or an incomplete or empty covers range)",
+        )
+    if moment > datetime.now(UTC) + AHEAD:
+        raise SourceError(
+            info.key,
+            None,
+            f"its extraction time, {moment:%Y-%m-%d %H:%M} UTC, is in the future: its records would win over every"
+            " other version; fix its modification time (touch), its extracted-at metadata, or this machine's clock",
+        )
+    modified = info.last_modified.isoformat()
+    described = (name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
+    return Source(*described, source_newest=newest)
 
 
 def newest_fetched(sources: Iterable[Source]) -> Source | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +130,50 @@ def test_metadata_stays_with_its_object(store: ObjectStore) -> None:
     store.put("x", b"2")
     assert "extracted-at" not in store.metadata("x")
     assert [info.key for info in store.list("")] == ["x", "y"]
+
+
+@pytest.mark.parametrize("command", ["chmod -R u+w", "cp -a", "cp -r", "cp -al"])
+def test_metadata_outlives_a_copy_of_the_folder(folder_lake: Lake, tmp_path: Path, command: str) -> None:
+    folder_lake.store.put("landing/x.csv", b"1", metadata={"covers-start": "2024-06-30"})
+    root = Path(folder_lake.environment["COLLISIONS_LAKE"])
+    copies = command.startswith("cp")
+    subprocess.run([*command.split(), root, *([tmp_path / "copy"] if copies else [])], check=True)
+    store = Lake(lake=str(tmp_path / "copy" if copies else root)).store
+    assert store.metadata("landing/x.csv") == {"covers-start": "2024-06-30"}
+    (tmp_path / "other").write_bytes(b"2")
+    os.utime(tmp_path / "other", (0, 0))
+    (tmp_path / "other").replace(store.root / "landing/x.csv")  # type: ignore[attr-defined]
+    assert store.metadata("landing/x.csv") == {}
+
+
+def test_a_disk_that_is_full_leaves_no_object_without_its_metadata(
+    folder_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a new one, nor one that was there."""
+    store = folder_lake.store
+    store.put("landing/x.csv", b"1", metadata={"a": "b"})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for broken in ("json.dumps", "pathlib.Path.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(broken, full)
+            with pytest.raises(OSError, match="No space left"):
+                store.put("landing/y.csv", b"2", metadata={"c": "d"})
+            with pytest.raises(OSError, match="No space left"):
+                store.put("landing/x.csv", b"2", metadata={"c": "d"})
+        assert [info.key for info in store.list("landing/")] == ["landing/x.csv"]
+        assert store.metadata("landing/x.csv") == {"a": "b"}
+    store.put("landing/x.csv", b"2", metadata={"c": "d"})
+    assert store.metadata("landing/x.csv") == {"c": "d"}
+
+
+def test_metadata_that_is_damaged_is_none(folder_lake: Lake) -> None:
+    folder_lake.store.put("landing/x.csv", b"1", metadata={"a": "b"})
+    (metadata,) = Path(folder_lake.environment["COLLISIONS_LAKE"], "landing").glob(".*")
+    metadata.write_text("")
+    assert folder_lake.store.metadata("landing/x.csv") == {}
 
 
 def test_a_conditional_put_writes_over_what_was_read_only(store: ObjectStore) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from collisions_ops.cli import main
+from collisions_ops.prune import superfluous_of
 from lake import STAGES, Lake, rows
 from socrata.server import SocrataServer
 from socrata.table import Table
@@ -84,6 +85,20 @@ def test_all_but_the_revisions_is_the_same_without_the_files(tmp_path: Path) -> 
     assert set(lake.ask(REVISIONS)) < set(revised)
 
 
+def test_what_is_superfluous_in_a_folder_is_so_in_a_bucket(lake: Lake) -> None:
+    table = Table(DATASET, rows(4, 400, CRASH_DATE="03/04/2024"))
+    with SocrataServer([table]) as server:
+        run(lake, server, 4, "--full-refresh")
+        table.edit("400", number_of_persons_injured="7")
+        run(lake, server, 5, "--full-refresh")
+        before = lake.contents()
+        ((older, (_, newer)),) = superfluous_of(lake.store, DATASET).items()
+        assert [older, newer.key] == [info.key for info in lake.store.list(keys.landing("crashes"))]
+        lake.store.delete(older)
+        run(lake, server, 6)
+    assert lake.contents() == before
+
+
 def fetched(what: str, moment: int, covers: tuple[str, str] | None = None) -> Source:
     """A file fetched on a day of March 2024 and taken in."""
     name = f"things_{what}_asof_202403{moment:02}T100000Z"
@@ -114,6 +129,13 @@ CHANGED = fetched("changed", 5)
 )
 def test_a_later_file_that_covers_all_dates_makes_one_superfluous(later: Source, found: list[str]) -> None:
     assert list(superfluous("things", [OLD, CHANGED, later], {}, later.key, same)) == found
+
+
+def test_a_file_that_says_it_is_later_than_its_name_is_not_superfluous() -> None:
+    """Copied without its metadata, it counts as extracted when it was last modified."""
+    whole = fetched("all", 6, ("1000-01-01", "9999-12-31"))
+    copied = replace(OLD, extracted_at=datetime(2024, 3, 7, tzinfo=UTC).isoformat(), covers_start=None, covers_end=None)
+    assert superfluous("things", [copied, whole], {}, whole.key, same) == {}
 
 
 def test_what_is_rejected_left_under_way_or_followed_keeps_a_file() -> None:

@@ -109,6 +109,7 @@ def test_a_run_fetches_its_dates_and_lands_what_covers_them(lake: Lake, source: 
     assert (declared["covers-start"], declared["covers-end"]) == ("2024-03-05", "2024-03-06")
     assert declared["source-rows"] == "12"
     assert declared["source-etag"]
+    assert source.server.encodings == {"gzip"}
     assert source.asked() == ["probe", "count", "count", "page", "count"]
 
 
@@ -178,6 +179,50 @@ def test_a_deletion_shows_within_the_dates_that_are_asked_for_and_elsewhere_afte
     assert ids(lake) == sorted(int(row["collision_id"]) for row in source.table.sorted_rows())
 
 
+def test_a_source_that_stands_still_is_not_read_again_the_next_day(folder_lake: Lake, source: Source) -> None:
+    """The run's dates move on; there is nothing in them."""
+    ingest(folder_lake, source, "--start=2024-03-07", "--end=2024-03-08", NEW, "--full-refresh")
+    source.table.edit("100", number_of_persons_injured="7")
+    ingest(folder_lake, source, "--start=2024-03-08", "--end=2024-03-09", NEW)
+    assert source.asked()[4:] == ["probe", "count", "count", "page", "count", "page", "count"]
+    ingest(folder_lake, source, "--start=2024-03-09", "--end=2024-03-10", NEW)
+    assert source.asked() == ["probe", "count"]
+
+
+def test_a_file_that_lost_what_it_declared_is_no_full_refresh(lake: Lake, source: Source) -> None:
+    ingest(lake, source, *DAY, NEW, full_refresh_days="30")
+    source.asked()
+    (key,) = [info.key for info in lake.store.list("landing/")]
+    lake.store.put(key, lake.store.read(key) + b"\n")
+    source.table.edit("100", number_of_persons_injured="7")
+    log = run(lake, source, *DAY, NEW, full_refresh_days="30")
+    assert f"WARNING: {key}: its name is that of a fetched file, but what it declared is lost" in log
+    assert source.asked() == ["probe", "count", "export", "count"]
+    assert lake.one("select persons_injured from fct_collisions where collision_id = 100") == 7
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=2)])
+def test_after_a_full_refresh_the_lake_is_the_source_whatever_was_landed_by_hand(
+    lake: Lake, source: Source, ahead: timedelta
+) -> None:
+    run(lake, source, *DAY, NEW, "--full-refresh")
+    lake.land(crashes_csv(rows(1, 200, NUMBER_OF_PERSONS_INJURED="3")), "by_hand.csv", datetime.now(UTC) + ahead)
+    run(lake, source, *DAY, NEW)
+    assert lake.one("select persons_injured from fct_collisions where collision_id = 200") == 3
+    source.asked()
+    for asked in (["probe", "count", "export", "count"], ["probe", "count"]):
+        run(lake, source, *DAY, NEW, "--full-refresh")
+        assert source.asked() == asked
+        assert lake.one("select persons_injured from fct_collisions where collision_id = 200") == 0
+
+
+def test_a_run_that_takes_in_what_is_new_without_dates_asks_for_the_whole_table(
+    folder_lake: Lake, source: Source
+) -> None:
+    ingest(folder_lake, source, NEW)
+    assert source.asked() == ["probe", "count", "export", "count"]
+
+
 def test_a_full_refresh_is_made_when_none_is_younger_than_the_setting(folder_lake: Lake, source: Source) -> None:
     ingest(folder_lake, source, *DAY, NEW, full_refresh_days="30")
     assert [*fetched(folder_lake)] == ["crashes_all"]
@@ -240,7 +285,25 @@ def test_a_long_retry_after_is_not_slept_through(folder_lake: Lake, source: Sour
     source.server.faults.append(Fault("status", status=429, retry_after="3600", on="any"))
     done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings())
     assert done.code == 75
-    assert "gave up after 1 tries" in done.last
+    assert "the server asks to wait 3600 s; gave up after 1 tries (COLLISIONS_SOURCE_RETRY_SECONDS=5)" in done.last
+
+
+def test_a_server_is_left_alone_for_as_long_as_it_asks(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("status", "probe", status=429, retry_after="2"))
+    log = ingest(folder_lake, source, *DAY)
+    assert "trying again in 2.0 s" in log
+
+
+def test_the_end_of_the_time_for_all_requests_is_named(folder_lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("status", status=429, retry_after="3600", on="any"))
+    limits = {"source_total_seconds": "60", "source_retry_seconds": "3600"}
+    done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(**limits))
+    assert done.code == 75
+    assert "COLLISIONS_SOURCE_RETRY_SECONDS=3600" in done.last
+    source.server.faults.append(Fault("status", status=429, retry_after="100", on="any"))
+    done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(**limits))
+    assert done.code == 75
+    assert "gave up after 1 tries (COLLISIONS_SOURCE_TOTAL_SECONDS=60)" in done.last
 
 
 @pytest.mark.parametrize("kind", ["short", "tail", "twice", "old", "cut", "reset", "html"])
@@ -342,7 +405,12 @@ def test_what_a_fetch_may_take_counts_from_the_beginning_of_the_run(folder_lake:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("source_token", "two\nlines"), ("source_token", "ключ"), ("source_url", "ftp://127.0.0.1")],
+    [
+        ("source_token", "two\nlines"),
+        ("source_token", "ключ"),
+        ("source_url", "ftp://127.0.0.1"),
+        ("source_url", "http://a..b"),
+    ],
 )
 def test_a_setting_that_cannot_be_sent_is_refused_and_no_token_is_shown(
     folder_lake: Lake, source: Source, setting: str, value: str
@@ -352,6 +420,27 @@ def test_a_setting_that_cannot_be_sent_is_refused_and_no_token_is_shown(
     assert f"COLLISIONS_{setting.upper()}" in done.last
     assert setting == "source_url" or value not in done.log
     assert source.asked() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("HTTPS_PROXY", "http://user:se#cret@127.0.0.1:3128", "se"),
+        ("HTTPS_PROXY", "http://user:se/cret@127.0.0.1:3128", "se"),
+        ("ALL_PROXY", "socks5://user:secret@127.0.0.1:1080", "secret"),
+        ("HTTPS_PROXY", "ftp://user:secret@127.0.0.1:3128", "secret"),
+        ("SSL_CERT_FILE", "/no/such/bundle.pem", ""),
+    ],
+)
+def test_a_proxy_or_bundle_that_cannot_be_used_is_a_wrong_setting(
+    folder_lake: Lake, source: Source, monkeypatch: pytest.MonkeyPatch, name: str, value: str, secret: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(source_url="https://127.0.0.1:1"))
+    assert done.code == 78
+    assert name in done.last
+    assert not secret or f"'{secret}" not in done.log
+    assert "bug" not in done.log
 
 
 def test_a_record_whose_date_was_taken_away_is_found(folder_lake: Lake, source: Source) -> None:
@@ -441,7 +530,8 @@ def test_a_table_that_never_stands_still_ends_with_75_and_lands_nothing(folder_l
     source.server.faults.append(Fault(then=source.table.republish, times=100))
     done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings())
     assert done.code == 75
-    assert "kept changing while it was read" in done.last
+    assert "gave no consistent answer in 4 rounds" in done.last
+    assert " rows changed by " in done.last
     assert fetched(folder_lake) == {}
 
 

@@ -62,12 +62,20 @@ def known(lake: Lake) -> dict[int, tuple[date, int]]:
     }
 
 
-def daily_run(lake: Lake, server: SocrataServer, day: date, *arguments: str, seed: int = 0, **settings: str) -> None:
-    """A scheduled run's first two stages, tried again as Airflow would where one ends with 75."""
+def daily_run(
+    lake: Lake,
+    server: SocrataServer,
+    day: date,
+    *arguments: str,
+    take_in: str = "new",
+    seed: int = 0,
+    **settings: str,
+) -> None:
+    """A scheduled run's first two stages, or a manual one's, tried again as Airflow would where one ends with 75."""
     stated: dict[str, Any] = {"source": "socrata", "source_url": server.url, "full_refresh_days": "0"}
     stated |= {"source_page_rows": "20", "lookback_days": "3", "source_timeout_seconds": "5"} | settings
     dates = (f"--start={day}", f"--end={day + timedelta(days=1)}")
-    scope = (*dates, f"--run-id=daily-{day}", "--take-in=new", "--dataset=crashes")
+    scope = (*dates, f"--run-id={take_in}-{day}", f"--take-in={take_in}", "--dataset=crashes")
     for stage in STAGES:
         for _ in range(5):
             done = lake.stage(stage, *scope, *(arguments if stage == "ingest_raw" else ()), **stated)
@@ -137,6 +145,8 @@ def test_day_by_day_with_faults_is_the_servers_table(tmp_path: Path, days: int, 
                 gone |= {key: [] for key in change(chance, table, day)}
             table.clock += timedelta(hours=chance.randrange(30))  # it may be days ahead of ours
             server.faults = [some_fault(chance, table, day)] if number else []
+            if number and chance.random() < 0.1:
+                daily_run(lake, server, day - timedelta(days=chance.randrange(100)), take_in="dates", seed=seed)
             daily_run(lake, server, day, *([] if number else ["--full-refresh"]), seed=seed)
             now = covered_dates(lake)
             for scopes in gone.values():

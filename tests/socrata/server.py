@@ -66,6 +66,7 @@ class SocrataServer:
     tls: Path | None = None
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    encodings: set[str] = field(default_factory=set)
     tell: Callable[[str, str], None] = lambda kind, request: None
 
     def __enter__(self) -> SocrataServer:
@@ -182,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _allowed(self, kind: str, id_: str, shown: str) -> Table | None:
         self.api.requests.append((kind, shown))
+        self.api.encodings.add(self.headers.get("Accept-Encoding", ""))
         self.api.tell(kind, shown)
         token = self.headers.get("X-App-Token", "")
         if self.api.token and token != self.api.token:

@@ -61,6 +61,8 @@ def test_the_whole_table_is_due_after_the_days_of_the_setting_and_never_with_0()
     assert [one.whole for one in plan(DAY, SETTINGS, [old], STATE, NOW, follow=True)] == [True]
     assert [one.whole for one in plan(DAY, NEVER, [old], STATE, NOW, follow=True)] == [False, False]
     assert [one.whole for one in plan(DAY, SETTINGS, [], STATE, NOW, follow=True)] == [True]
+    unknown = Extraction(EVERYTHING, whole=True, moment=NOW - timedelta(days=1))  # by its name alone
+    assert [one.whole for one in plan(DAY, SETTINGS, [unknown], STATE, NOW, follow=True)] == [True]
 
 
 def test_what_landing_has_of_the_same_state_is_not_asked_for_again() -> None:
@@ -71,6 +73,23 @@ def test_what_landing_has_of_the_same_state_is_not_asked_for_again() -> None:
     assert changed.followed
     same = Extraction(EVERYTHING, whole=True, followed=True, moment=NOW, state=STATE)
     assert plan(DAY, SETTINGS, [same], STATE, NOW, full_refresh=True) == []
+
+
+def test_dates_after_the_newest_record_are_not_missing_unless_they_are_of_the_future() -> None:
+    until_newest = Extraction(Scope(date(2024, 6, 1), date(2024, 7, 6)), moment=NOW, state=STATE)
+    assert plan(DAY, NEVER, [until_newest], STATE, NOW) == []
+    tomorrow, later = Scope(DAY.start, date(2024, 7, 10)), Scope(DAY.start, date(2024, 7, 11))
+    assert plan(tomorrow, NEVER, [until_newest], STATE, NOW) == []
+    assert [one.covers.end for one in plan(later, NEVER, [until_newest], STATE, NOW) if one.covers] == [later.end]
+
+
+def test_a_full_refresh_is_later_than_what_was_landed_by_hand() -> None:
+    there = Extraction(EVERYTHING, whole=True, followed=True, moment=NOW, state=STATE)
+    by_hand = NOW + timedelta(hours=1, milliseconds=700)
+    (one,) = plan(DAY, SETTINGS, [there], STATE, NOW + timedelta(minutes=1), by_hand=by_hand, full_refresh=True)
+    assert one.moment == NOW + timedelta(hours=1, seconds=1)
+    assert plan(DAY, SETTINGS, [one], STATE, NOW, by_hand=by_hand, full_refresh=True) == []
+    assert plan(DAY, SETTINGS, [there], STATE, NOW, by_hand=by_hand) == []
 
 
 def test_what_landing_has_of_the_same_state_is_asked_for_where_something_else_came_after_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ class FolderStore(ObjectStore):
     A new object is written under `.tmp/` and renamed into place. Its ETag is made of inode, size and the times of the
     last change of content and of anything else (`cp -p` sets the former back), so that a listing reads no content; to
     keep it steady, a put of the same content leaves the object as it is. Metadata is in a hidden file beside the
-    object.
+    object, and holds for its content alone: a copy of both keeps it, another file in the object's place does not.
     """
 
     STALE_SECONDS = 24 * 3600
@@ -80,10 +81,15 @@ class FolderStore(ObjectStore):
         if info is None:
             raise ObjectMissing(f"{self.describe(key)}: no such object")
         try:
-            stored = json.loads(self._metadata_path(self._path(key)).read_text())
-        except FileNotFoundError:
+            stored = json.loads(self._metadata_path(self._path(key)).read_bytes())
+        except (FileNotFoundError, ValueError):  # there is none, or a full disk has cut it
             return {}
-        return stored["metadata"] if stored["etag"] == info.etag else {}
+        if "sha256" not in stored:  # as earlier versions wrote it
+            return stored["metadata"] if stored["etag"] == info.etag else {}
+        path = self._path(key)
+        known = stored["size"], stored["modified"]
+        same = known == _size_and_time(path) or (stored["size"] == info.size and stored["sha256"] == _sha256(path))
+        return stored["metadata"] if same else {}
 
     def read(self, key: str) -> bytes:
         try:
@@ -103,15 +109,24 @@ class FolderStore(ObjectStore):
     ) -> str:
         path = self._path(key)
         temporary = self.tmp / f"put-{uuid.uuid4().hex}"
+        declared = temporary.with_suffix(".metadata")
         try:
             self.tmp.mkdir(parents=True, exist_ok=True)
             if isinstance(data, Path):
                 shutil.copyfile(data, temporary)
+                _flush(temporary)  # what is published survives a power cut; a torn partition shows in its ETag
             else:
                 temporary.write_bytes(data)
-            if isinstance(data, Path):  # what is published survives a power cut; a torn partition shows in its ETag
-                with temporary.open("rb") as written:
-                    os.fsync(written.fileno())
+            if metadata is not None:
+                size, modified = _size_and_time(temporary)
+                stated = {
+                    "size": size,
+                    "modified": modified,
+                    "sha256": _sha256(temporary),
+                    "metadata": _lower(metadata),
+                }
+                declared.write_text(json.dumps(stated))
+                _flush(declared)
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock():
                 info = self.head(key)
@@ -121,13 +136,13 @@ class FolderStore(ObjectStore):
                     )
                 if info is not None and metadata is None and _same_content(temporary, path):
                     return info.etag
+                if metadata is not None:  # first: of an object that is not there yet, it says nothing
+                    declared.replace(self._metadata_path(path))
                 temporary.replace(path)
-                etag = self._info(key, path.stat()).etag
-                if metadata is not None:
-                    self._metadata_path(path).write_text(json.dumps({"etag": etag, "metadata": _lower(metadata)}))
-                return etag
+                return self._info(key, path.stat()).etag
         finally:
             temporary.unlink(missing_ok=True)
+            declared.unlink(missing_ok=True)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -164,6 +179,21 @@ def _same_content(one: Path, other: Path) -> bool:
             if block != b.read(1 << 20):
                 return False
     return True
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def _lower(metadata: Mapping[str, str]) -> dict[str, str]:

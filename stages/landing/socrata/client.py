@@ -73,8 +73,14 @@ class Client:
                 headers={"User-Agent": "collisions-pipeline", "Accept-Encoding": "gzip", **token},
                 timeout=httpx.Timeout(settings.source_timeout_seconds, connect=CONNECT_SECONDS),
             )  # the environment's proxy and CA bundle (HTTPS_PROXY, SSL_CERT_FILE) are httpx's own affair
-        except (OSError, ValueError, httpx.InvalidURL) as error:
-            raise ConfigError(f"the source's connection cannot be set up: {error}") from None
+        except OSError as error:
+            raise ConfigError(f"the CAs that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}") from None
+        except (ValueError, ImportError, httpx.InvalidURL):  # whose texts may have the proxy's password
+            raise ConfigError(
+                "the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names cannot be used: give http://HOST:PORT or"
+                " http://USER:PASSWORD@HOST:PORT, with characters such as # or / in them percent-encoded; SOCKS is not"
+                " supported"
+            ) from None
         self.deadline = began + settings.source_total_seconds
         # Whatever the server drips, even headers: at the deadline the connections are closed, and reading ends.
         self.timer = threading.Timer(self.deadline - time.monotonic(), self.http.close)
@@ -142,15 +148,21 @@ class Client:
             found: T = tries(self._once, request, take)
             return found
         except _TryAgain as error:
+            asked = f"; the server asks to wait {error.after:.0f} s" if error.after else ""
             raise SourceUnavailable(
-                f"{self.describe(request)}: {error}; gave up after {tries.statistics['attempt_number']} tries"
-                f" (COLLISIONS_SOURCE_RETRY_SECONDS={self.settings.source_retry_seconds}); nothing of it was landed;"
-                " run again later"
+                f"{self.describe(request)}: {error}{asked}; gave up after {tries.statistics['attempt_number']} tries"
+                f" ({self.limit}); nothing of it was landed; run again later"
             ) from None
 
     def _gives_up(self, state: tenacity.RetryCallState) -> bool:
         waited = (state.seconds_since_start or 0) - self.receiving + state.upcoming_sleep
-        return waited >= self.settings.source_retry_seconds or time.monotonic() + state.upcoming_sleep >= self.deadline
+        if waited >= self.settings.source_retry_seconds:
+            self.limit = f"COLLISIONS_SOURCE_RETRY_SECONDS={self.settings.source_retry_seconds}"
+        elif time.monotonic() + state.upcoming_sleep >= self.deadline:
+            self.limit = f"COLLISIONS_SOURCE_TOTAL_SECONDS={self.settings.source_total_seconds}"
+        else:
+            return False
+        return True
 
     def _once(self, request: httpx.Request, take: Callable[[httpx.Response, Iterator[bytes]], T]) -> T:
         import httpx
@@ -165,7 +177,7 @@ class Client:
                 response.close()
         except Incomplete as error:
             raise _TryAgain(str(error)) from None
-        except (httpx.TransportError, httpx.DecodingError, UnicodeDecodeError, csv.Error, RuntimeError) as error:
+        except (httpx.TransportError, httpx.DecodingError, UnicodeError, csv.Error, RuntimeError) as error:
             raise self._meaning(error) from None
 
     def _meaning(self, error: Exception) -> Exception:
@@ -176,6 +188,8 @@ class Client:
             return self._too_long()
         if isinstance(error, RuntimeError):  # httpx raises one once it is closed; before the deadline that is a bug
             return error
+        if isinstance(error, UnicodeEncodeError) or type(error) is UnicodeError:  # of a name's encoding for the DNS
+            return ConfigError(f"{self.url}: no host can have this name: {error}; check COLLISIONS_SOURCE_URL")
         if isinstance(error, httpx.ProxyError) and "407" in str(error):
             return ConfigError(f"the proxy refuses access to {self.url}: {error}; check HTTPS_PROXY")
         if "CERTIFICATE_VERIFY_FAILED" in str(error):

@@ -17,6 +17,7 @@ from stages.errors import DataError, SourceUnavailable
 from stages.lake import keys
 from stages.lake.job import Run
 from stages.lake.scope import stretches, whole_months
+from stages.lake.sources import load_sources, new_source
 from stages.lake.store import ObjectStore
 from stages.landing.csv_file import read_blocks, read_rows
 from stages.landing.header import read_header
@@ -26,6 +27,7 @@ from stages.landing.socrata.plan import (
     Extraction,
     State,
     extraction_time,
+    is_as_fetched,
     plan,
     read_metadata,
     read_name,
@@ -81,8 +83,8 @@ class Fetch:
                 problem = str(error)
                 log.warning("%s: %s; reading it again (%d of %d)", self.dataset.name, problem, number, ROUNDS)
         raise SourceUnavailable(
-            f"{self.dataset.name}: {self.client.url} kept changing while it was read: {problem}; nothing was landed,"
-            " run again later (COLLISIONS_FULL_REFRESH_DAYS=0 leaves out the full refresh)"
+            f"{self.dataset.name}: {self.client.url} gave no consistent answer in {ROUNDS} rounds; in the last, {problem};"
+            " nothing was landed, run again later (COLLISIONS_FULL_REFRESH_DAYS=0 leaves out the full refresh)"
         )
 
     def _round(self, folder: Path) -> list[str]:
@@ -152,7 +154,7 @@ class Fetch:
 
     def _wanted(self, before: State) -> list[Extraction]:
         """What is to be asked for, in the order of landing."""
-        earlier = landed(self.run.store, self.dataset.name, before)
+        earlier, by_hand = landed(self.run.store, self.dataset, before)
         moment = extraction_time(datetime.now(UTC), earlier)
         wanted = plan(
             self.run.scope,
@@ -160,6 +162,7 @@ class Fetch:
             earlier,
             before,
             moment,
+            by_hand=by_hand,
             follow=self.run.take_in_new,
             full_refresh=self.run.full_refresh,
         )
@@ -193,7 +196,8 @@ class Fetch:
     def _say_republished(self, changed: int, now: State) -> None:
         log.warning(
             "%s: %s of the source's %s rows have a new :updated_at: it was published anew, so single changes cannot"
-            " be told apart and are not asked for; edits of older records come with the next full refresh",
+            " be told apart and are not asked for; what has changed outside of the run's dates comes with the next full"
+            " refresh",
             *(self.dataset.name, f"{changed:,}", f"{now.rows:,}"),
         )
 
@@ -293,18 +297,33 @@ class Fetch:
         )
 
 
-def landed(store: ObjectStore, dataset: str, now: State) -> list[Extraction]:
-    """What was fetched before and is in landing, newest first.
+def landed(store: ObjectStore, dataset: Dataset, now: State) -> tuple[list[Extraction], datetime | None]:
+    """What was fetched before and is in landing, newest first, and the newest extraction time of its other files.
 
     What a file declares is only read as far back as it matters: to the last state of the source that a run followed.
     """
-    named = {info.key: one for info in store.list(keys.landing(dataset)) if (one := read_name(info.key, dataset))}
+    recorded, _ = load_sources(store, dataset.name)
+    prefix = keys.landing(dataset.name)
+    named: dict[str, Extraction] = {}
+    by_hand: list[datetime] = []
+    for info in store.list(prefix):
+        name = info.key.removeprefix(prefix)
+        if not keys.is_csv(name):
+            continue
+        source = recorded.get(keys.source(name))
+        if source is None or not source.is_of(info):
+            source = new_source(store, keys.source(name), info, dataset.made_by)
+        one = read_name(info.key, dataset.name)
+        if one and is_as_fetched(one, source):
+            named[info.key] = one
+        else:
+            by_hand.append(datetime.fromisoformat(source.extracted_at))
     found: list[Extraction] = []
     enough = False
     for key, one in sorted(named.items(), key=lambda item: (item[1].moment, item[0]), reverse=True):
         found.append(one if enough else read_metadata(one, store.metadata(key)))
         enough = enough or (found[-1].followed and found[-1].state != now)
-    return found
+    return found, max(by_hand, default=None)
 
 
 def wrong_types(dataset: Dataset, form: str, types: Mapping[str, str]) -> dict[str, str]:

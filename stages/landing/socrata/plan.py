@@ -10,6 +10,7 @@ from itertools import takewhile
 
 from stages.lake import keys
 from stages.lake.scope import Scope
+from stages.lake.sources import Source
 from stages.settings import Settings
 
 REPUBLISHED = 0.1  # a larger share of the table cannot be one day's changes: the city has published it anew
@@ -97,7 +98,7 @@ class Extraction:
 
 
 def read_name(key: str, dataset: str) -> Extraction | None:
-    """A landed file as what its name says it is; None for one that was not fetched."""
+    """A landed file as what its name says it is; None for a name that is not of a fetched one."""
     found = NAME.fullmatch(key.removeprefix(keys.landing(dataset)))
     if not found or found["dataset"] != dataset:
         return None
@@ -109,6 +110,13 @@ def read_name(key: str, dataset: str) -> Extraction | None:
         return None
     whole = found["what"] == "all"
     return Extraction(EVERYTHING if whole else None, whole=whole, moment=moment)
+
+
+def is_as_fetched(named: Extraction, source: Source) -> bool:
+    """Whether a file declares what its name says. One that was copied without its metadata declares nothing, and only
+    its modification time tells when it was extracted.
+    """
+    return (named.moment, named.covers) == (datetime.fromisoformat(source.extracted_at), source.covers)
 
 
 def read_metadata(named: Extraction, metadata: Mapping[str, str]) -> Extraction:
@@ -129,8 +137,12 @@ def extraction_time(now: datetime, earlier: Iterable[Extraction]) -> datetime:
     """The time of an extraction that begins now: after every earlier one, even if this machine's clock is behind that
     of another which made one, because it decides which version of a record wins.
     """
-    moments = [one.moment + timedelta(seconds=1) for one in earlier if one.moment]
-    return max([now.replace(microsecond=0), *moments])
+    return after(now.replace(microsecond=0), max((one.moment for one in earlier if one.moment), default=None))
+
+
+def after(moment: datetime, other: datetime | None) -> datetime:
+    """A time, or the next whole second after another one where that is later."""
+    return moment if other is None else max(moment, (other + timedelta(seconds=1)).replace(microsecond=0))
 
 
 def plan(
@@ -140,26 +152,29 @@ def plan(
     now: State,
     moment: datetime,
     *,
+    by_hand: datetime | None = None,
     follow: bool = False,
     full_refresh: bool = False,
 ) -> list[Extraction]:
     """What a run over `scope` asks for, in the order in which it is to be landed.
 
-    `earlier` is what landing has, newest first. `follow`: a scheduled run, which follows what has changed elsewhere and
-    makes a full refresh when one is due; other runs keep to their dates. What landing already has of the same state of
-    the source is not asked for again, unless something of another state was landed after it.
+    `earlier` is what landing has fetched, newest first; `by_hand` is the newest extraction time of its other files.
+    `follow`: a scheduled run, which follows what has changed elsewhere and makes a full refresh when one is due; other
+    runs keep to their dates. What landing already has of the same state of the source is not asked for again, unless
+    something of another state was landed after it. A full refresh counts, whatever was landed by hand.
     """
     standing = list(takewhile(lambda one: one.state == now, earlier))
     made = replace(Extraction(None), moment=moment, state=now)
     due = follow and refresh_due(settings, earlier, now, moment)
-    if full_refresh or due or (not follow and scope.start is None):
-        whole = replace(made, covers=EVERYTHING, whole=True, followed=True)
-        return [] if any(one.whole for one in standing) else [whole]
+    if full_refresh or due or scope.start is None:
+        whole = replace(made, covers=EVERYTHING, whole=True, followed=True, moment=after(moment, by_hand))
+        there = [one.moment for one in standing if one.whole and one.moment]
+        return [] if there and (by_hand is None or there[0] > by_hand) else [whole]
 
     wanted: list[Extraction] = []
     last = next((one for one in earlier if one.followed), None)
     interval = covered(scope, settings.lookback_days, last if follow else None)
-    has_interval = any(one.covers and contains(one.covers, interval) for one in standing)
+    has_interval = any(one.covers and contains(one.covers, with_records(interval, now, moment)) for one in standing)
     if follow and last and last.state and last.state.updated != now.updated:
         # Followed is what both have: the mark is on the file that is landed last.
         wanted.append(replace(made, since=last.state.updated, elsewhere=interval, followed=has_interval))
@@ -169,15 +184,17 @@ def plan(
 
 
 def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, moment: datetime) -> bool:
-    """Whether the last whole table is older than the settings allow, or there is none; or the table has grown so much
-    since it was last followed that it cannot have been whole then.
+    """Whether the last whole table is older than the settings allow, or there is none, or none of which the state is
+    known; or the table has grown so much since it was last followed that it cannot have been whole then.
     """
     if not settings.full_refresh_days:
         return False
     last = next((one.moment for one in earlier if one.whole and one.moment), None)
     before = next((one.state for one in earlier if one.followed), None)
-    grown = before is not None and republished(now.rows - before.rows, before, settings)
-    return grown or last is None or moment - last >= timedelta(days=settings.full_refresh_days)
+    if last is None or before is None:
+        return True
+    grown = republished(now.rows - before.rows, before, settings)
+    return grown or moment - last >= timedelta(days=settings.full_refresh_days)
 
 
 def covered(scope: Scope, lookback_days: int, last: Extraction | None) -> Scope:
@@ -191,6 +208,16 @@ def covered(scope: Scope, lookback_days: int, last: Extraction | None) -> Scope:
     if start > date(1000, 1, 1) + timedelta(days=lookback_days):
         start -= timedelta(days=lookback_days)
     return Scope(start, scope.end or EVERYTHING.end)
+
+
+def with_records(scope: Scope, now: State, moment: datetime) -> Scope:
+    """The dates of a scope up to the newest that the table has, if the later ones are none of the future, of which
+    State.newest says nothing.
+    """
+    newest, end = now.newest_day, scope.end
+    if newest is None or end is None or end > moment.date() + timedelta(days=1):
+        return scope
+    return Scope(scope.start, min(end, newest + timedelta(days=1)))
 
 
 def contains(outer: Scope, inner: Scope) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
+from datetime import datetime
 
 from stages.lake.sources import Source
 from stages.landing.socrata.plan import Extraction, contains, read_name
@@ -27,7 +28,7 @@ def superfluous(
     for source in sources:
         one = read_name(source.key, dataset)
         lacks_rows = source.quarantined or source.left_in_landing or source.pending or rejected.get(source.name)
-        if one and one.moment and not source.removed_at and not lacks_rows:
+        if one and not source.removed_at and not lacks_rows:
             fetched.append((one, source))
     found = {}
     for one, source in fetched:
@@ -43,8 +44,7 @@ def superfluous(
 
 def replaces(later: Extraction, covering: Source, one: Extraction, source: Source) -> bool:
     """Whether a file covers all dates of another that was extracted before; an empty whole table covers nothing."""
-    assert later.moment
-    assert one.moment
-    if later.moment <= one.moment or not covering.covers or not covering.rows:
+    extracted, before = (datetime.fromisoformat(it.extracted_at) for it in (covering, source))
+    if extracted <= before or not covering.covers or not covering.rows:
         return False
     return later.whole or (one.covers is not None and contains(covering.covers, source.covers or one.covers))
