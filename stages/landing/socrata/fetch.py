@@ -83,8 +83,9 @@ class Fetch:
                 problem = str(error)
                 log.warning("%s: %s; reading it again (%d of %d)", self.dataset.name, problem, number, ROUNDS)
         raise SourceUnavailable(
-            f"{self.dataset.name}: {self.client.url} gave no consistent answer in {ROUNDS} rounds; in the last, {problem};"
-            " nothing was landed, run again later (COLLISIONS_FULL_REFRESH_DAYS=0 leaves out the full refresh)"
+            f"{self.dataset.name}: {self.client.url} gave no consistent answer in {ROUNDS} rounds; in the last one,"
+            f" {problem}; nothing was landed, run again later (COLLISIONS_FULL_REFRESH_DAYS=0 leaves out the full"
+            " refresh)"
         )
 
     def _round(self, folder: Path) -> list[str]:
