@@ -9,6 +9,7 @@ import sys
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import smtplib
@@ -23,6 +24,8 @@ STAGE_SETTINGS = ("COLLISIONS_LAKE", "COLLISIONS_S3_ENDPOINT")  # which lake; it
 
 def report_failure(context: Context) -> None:
     """Task failure callback: print what failed and where to look, and notify. Never changes the task's own state."""
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]
+
     subject, text = describe(context)
     log.error("%s", text)
     for connection_id, notify in (("smtp_default", send_mail), ("slack_default", send_slack)):
@@ -30,8 +33,9 @@ def report_failure(context: Context) -> None:
             if connection := find_connection(connection_id):
                 notify(connection, subject, text)
                 log.info("Notified by connection %s", connection_id)
-        except Exception:  # the task's failure is the news; a broken notification must not bury it
-            log.exception("Could not notify by connection %s", connection_id)
+        except Exception as error:  # the task's failure is the news; a broken notification must not bury it
+            said = redact(f"{type(error).__name__}: {error}")
+            log.error("Could not notify by connection %s: %s", connection_id, said)
 
 
 def describe(context: Context) -> tuple[str, str]:
@@ -127,11 +131,17 @@ def send_mail(connection: Connection, subject: str, text: str) -> None:
 def send_slack(connection: Connection, subject: str, text: str) -> None:
     """Post to an incoming webhook, by the Slack provider's hook: a slackwebhook connection, its URL as the password."""
     from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+    from airflow.sdk.log import mask_secret
 
     if connection.port and "://" not in (connection.password or ""):
         raise ValueError(
             f"connection {connection.conn_id} has a port, which the Slack provider ignores: give the whole webhook URL"
             " as its password"
         )
-    hook = SlackWebhookHook(slack_webhook_conn_id=connection.conn_id, timeout=10)
+    # Who has the webhook's URL can post. slack_sdk logs it, and `airflow dags test` prints what is logged unmasked.
+    quiet = log.getChild("slack_sdk")
+    quiet.setLevel(logging.CRITICAL)
+    hook = SlackWebhookHook(slack_webhook_conn_id=connection.conn_id, timeout=10, logger=quiet)
+    url = hook.client.url
+    mask_secret([url, urlsplit(url).path])  # for the errors that quote it
     hook.send_text(f"*{subject}*\n```{text}```")

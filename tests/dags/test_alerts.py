@@ -17,15 +17,17 @@ import pytest
 
 
 @pytest.fixture
-def slack():
-    """A webhook's server; the bodies posted to it."""
+def slack(request):
+    """A webhook's server, which answers with the status given or, given None, not at all; the bodies posted to it."""
     posted: list[tuple[str, dict]] = []
+    status = getattr(request, "param", 200)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             posted.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
-            self.send_response(200)
-            self.end_headers()
+            if status:
+                self.send_response(status)
+                self.end_headers()
 
         def log_message(self, *_):
             """Quiet."""
@@ -173,6 +175,36 @@ def test_a_port_that_the_slack_provider_would_ignore_is_refused(failed, slack, m
     failed()
     assert posted == []
     assert "give the whole webhook URL as its password" in caplog.text
+
+
+@pytest.mark.parametrize("slack", [500, 429, None], indirect=True)
+def test_the_webhooks_address_is_a_secret_though_the_request_is_repeated(slack, failed, monkeypatch, caplog, capfd):
+    port, posted = slack
+    url = f"http://127.0.0.1:{port}/services/T0/B0/secret"
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps({"conn_type": "slackwebhook", "password": url}))
+    with caplog.at_level("DEBUG"):
+        failed()
+    assert posted
+    assert "Could not notify by connection slack_default" in caplog.text
+    assert "B0/secret" not in caplog.text
+    assert "B0/secret" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        {"schema": "http", "host": "127.0.0.1:1/services", "password": "T1/B1/a secret"},
+        {"password": "http://127.0.0.1:1/services/T2/B2/a secret"},
+        {"password": "htps://127.0.0.1:1/services/T3/B3/a-secret"},
+    ],
+)
+def test_an_error_that_quotes_the_webhooks_address_is_masked(connection, failed, monkeypatch, caplog, capfd):
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps({"conn_type": "slackwebhook"} | connection))
+    failed()
+    assert "Could not notify by connection slack_default: " in caplog.text
+    assert "***" in caplog.text
+    assert "secret" not in caplog.text
+    assert "secret" not in "".join(capfd.readouterr())
 
 
 def test_mail_is_sent_where_a_connection_exists(failed, mail, monkeypatch):
