@@ -23,8 +23,8 @@ cron expression will do. `start`, `end` or `years` in the configuration of a sch
 interval, and it then takes in nothing else. What a manual or backfilled run leaves in landing, the next scheduled run
 takes in. `datasets` limits a run to some of them. `allow_shrink` lets a run publish a warehouse that has lost more rows
 than the settings allow; with `full_refresh` it is built anew from the whole curated layer, after the source's whole
-tables have been fetched, if there is a source. A `start` that is not before
-`end` fails in the first task, before any pod starts: Airflow checks each param alone. "Data interval" in the form
+tables have been fetched, if there is a source. An unknown param, or a `start` that is not before `end`, fails in the
+first task, before any pod starts: Airflow ignores the one, and checks each param alone. "Data interval" in the form
 changes nothing for a manual run: its dates are its params.
 
 **The result.** Each published warehouse updates the asset `collisions_warehouse`, whose event says in `extra` how many
@@ -51,7 +51,9 @@ when `slack_default` does: docs/operations.md, "Alerts", has the commands.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -81,6 +83,7 @@ class Scope(NamedTuple):
 @pass_context
 def scope(context: Context) -> Scope:
     """What a run takes in: the only place that decides it (the table above). Called from the tasks' arguments."""
+    check_names(context["dag_run"].conf or {}, context["dag"].params)
     params = context["params"]
     start, end = params.get("start") or "", params.get("end") or ""
     years = ",".join(map(str, sorted(set(params.get("years") or []))))
@@ -96,6 +99,18 @@ def scope(context: Context) -> Scope:
     if start and end and date.fromisoformat(start) >= date.fromisoformat(end):
         raise AirflowFailException(f"No dates in [{start}, {end}): param start must be before end, which is exclusive")
     return Scope(start, end, years)
+
+
+def check_names(conf: Iterable[str], params: Iterable[str]) -> None:
+    """Raise if the run's configuration has a param that the DAG does not: Airflow ignores it."""
+    known = list(params)
+    unknown = []
+    for name in conf:
+        if name not in known:
+            likely = get_close_matches(name, known, n=1)
+            unknown.append(f"{name!r}{f' (did you mean {likely[0]}?)' if likely else ''}")
+    if unknown:
+        raise AirflowFailException(f"There is no param {', '.join(unknown)}; there are: {', '.join(known)}")
 
 
 def arguments(stage: str) -> list[str]:

@@ -276,6 +276,22 @@ def test_years_and_dates_fail_at_once(run, stub, capfd, conf):
     assert "give the years or the dates, not both" in "".join(capfd.readouterr())
 
 
+@pytest.mark.parametrize(
+    ("conf", "said"),
+    [
+        ({"startt": "2025-01-01"}, "There is no param 'startt' (did you mean start?); there are: "),
+        ({"dataset": ["crashes"], "x": 1}, "There is no param 'dataset' (did you mean datasets?), 'x'; there are: "),
+    ],
+)
+@pytest.mark.parametrize(("run_type", "interval"), [("manual", None), ("backfill", INTERVAL)])
+def test_a_param_that_the_dag_does_not_have_fails_at_once(run, stub, capfd, conf, said, run_type, interval):
+    dag_run = run(conf, run_type, interval)
+    assert states(dag_run) == {"ingest_raw": "failed"} | dict.fromkeys(STAGES[1:], "upstream_failed")
+    assert dag_run.get_task_instance("ingest_raw").try_number == 1
+    assert stub.calls == []
+    assert f"{said}start, end, years, datasets, full_refresh, allow_shrink" in "".join(capfd.readouterr())
+
+
 def test_every_param_is_described_in_the_form(dag):
     for name in dag.params:
         param = dag.params.get_param(name)
