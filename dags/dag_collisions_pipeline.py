@@ -118,7 +118,7 @@ def arguments(stage: str) -> list[str]:
     dates = [f"--{name.replace('_', '-')}={{{{ scope().{name} }}}}" for name in Scope._fields]
     flags = [f"--{name.replace('_', '-')}={{{{ params.{name} }}}}" for name in ("allow_shrink", "full_refresh")]
     own = {
-        "ingest_raw": ["--dataset={{ (params.datasets or []) | join(',') }}"],
+        "ingest_raw": ["--datasets={{ (params.datasets or []) | join(',') }}"],
         "transform_clean": ["--chunk={{ task.chunk }}"],
         "transform_curated": ["--chunk={{ task.chunk }}"],
     }

@@ -102,8 +102,8 @@ def parser(names: Sequence[str]) -> Parser:
         "--years", type=years, default=[], metavar="YYYY,YYYY", help="in place of --start and --end: these years, whole"
     )
     made.add_argument(
-        "--dataset",
         "--datasets",
+        "--dataset",
         nargs="+",
         type=listed,
         default=[],
@@ -193,15 +193,15 @@ def run(
 
 def chosen_datasets(given: argparse.Namespace, names: Sequence[str]) -> list[str]:
     """The datasets to work on; raises ConfigError where they are unknown, or not for the stage to choose."""
-    asked = [name for words in given.dataset for name in words]
+    asked = [name for words in given.datasets for name in words]
     if given.chunk and given.stage not in CHUNKED:
         raise ConfigError(f"{given.stage} does the work of a run as a whole; leave out --chunk")
     if given.chunk and asked:
-        raise ConfigError("a chunk names its datasets; leave out --dataset")
+        raise ConfigError("a chunk names its datasets; leave out --datasets")
     if unknown := [name for name in (*asked, *given.chunk) if name not in names]:
         raise ConfigError(f"there is no dataset {', '.join(map(repr, unknown))}; there are: {', '.join(names)}")
     if given.stage == "model_analytics" and asked and set(asked) != set(names):
-        raise ConfigError("model_analytics builds the warehouse of all datasets; leave out --dataset")
+        raise ConfigError("model_analytics builds the warehouse of all datasets; leave out --datasets")
     return asked or list(given.chunk) or list(names)
 
 

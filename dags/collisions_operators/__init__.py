@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 TRANSIENT = 75
+SETTINGS = 78
 LOST = 255  # of a container whose end containerd has not seen, as after a restart of its node
 MEANING = {
     65: "the data breaks its contract",
     70: "a bug in the stage",
     TRANSIENT: "a transient fault",
-    78: "wrong settings or arguments",
+    SETTINGS: "wrong settings or arguments",
 }
 LEVELS = {
     "DEBUG": logging.DEBUG,
@@ -27,6 +28,10 @@ LEVELS = {
     "ERROR": logging.ERROR,
     "CRITICAL": logging.CRITICAL,
 }
+
+
+class WrongSettings(AirflowFailException):
+    """A stage has refused its settings or arguments."""
 
 
 def split_level(line: str) -> tuple[int, str]:
@@ -57,7 +62,9 @@ def raise_for_exit(stage: str, code: int, last_lines: Iterable[str]) -> NoReturn
     shown = [message for level, message in lines if level >= logging.ERROR] or [message for _, message in lines[-5:]]
     details = "\n".join(shown)
     message = f"{stage} {meaning}" + (f":\n{details}" if details else "")
-    raise (AirflowException if killed_by or code in (TRANSIENT, LOST) else AirflowFailException)(message)
+    if killed_by or code in (TRANSIENT, LOST):
+        raise AirflowException(message)
+    raise (WrongSettings if code == SETTINGS else AirflowFailException)(message)
 
 
 def hand_on(context: Context, result: Any) -> None:

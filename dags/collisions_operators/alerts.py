@@ -7,9 +7,12 @@ import os
 import shlex
 import sys
 from email.message import EmailMessage
+from email.utils import localtime, make_msgid, parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
+
+from collisions_operators import WrongSettings
 
 if TYPE_CHECKING:
     import smtplib
@@ -27,7 +30,7 @@ def report_failure(context: Context) -> None:
     from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
     subject, text = describe(context)
-    log.error("%s", text)
+    log.error("%s\n%s", subject, text)
     for connection_id, notify in (("smtp_default", send_mail), ("slack_default", send_slack)):
         try:
             if connection := find_connection(connection_id):
@@ -50,15 +53,14 @@ def describe(context: Context) -> tuple[str, str]:
         else f"none was made: the run's configuration is {context['dag_run'].conf or '{}'}"
     )
     lines = [
-        subject,
         f"  run      {ti.run_id}, try {ti.try_number}",
         f"  command  {command}",
         f"  error    {type(error).__name__}: {error}",
         f"  log      {where_the_log_is(ti)}",
     ]
-    if rendered:  # else nothing has run
+    if rendered and not isinstance(error, WrongSettings):  # else no stage has worked
         lines.append(f"  in lake  _runs/{ti.run_id}/ (what each stage did), quarantine/ (rejected rows, with reasons)")
-    lines.append(f"  then     {what_to_do(ti, rendered=rendered)}")
+    lines.append(f"  then     {what_to_do(ti, error, rendered=rendered)}")
     return subject, "\n".join(lines)
 
 
@@ -79,11 +81,17 @@ def where_the_log_is(ti: Any) -> str:
     return f"printed by this run, and kept in {home}: demo.log or dags-test.log (no UI was running)"
 
 
-def what_to_do(ti: Any, *, rendered: bool) -> str:
+def what_to_do(ti: Any, error: object, *, rendered: bool) -> str:
     """What helps once the cause is known."""
+    again = "clear the task" if has_ui(ti) else "run the same again"
     if not rendered:
-        return "start another run with a configuration that holds; a rerun of this one would fail again"
-    return f"fix the cause and {'clear the task' if has_ui(ti) else 'run the same again'}: a rerun is harmless"
+        return "start another run with the right params: this one would fail again"
+    if isinstance(error, WrongSettings):
+        return (
+            "if a param is wrong, start another run with the right ones: this one would fail again;"
+            f" if a setting is, correct it and {again}"
+        )
+    return f"fix the cause and {again}: a rerun is harmless"
 
 
 def has_ui(ti: Any) -> bool:
@@ -113,6 +121,7 @@ def send_mail(connection: Connection, subject: str, text: str) -> None:
     if not to:
         raise ValueError(f'connection {connection.conn_id} has no recipients: set its extra to {{"to": "a@b.org"}}')
     message = EmailMessage()
+    message["Date"] = localtime()
     message["Subject"] = subject
     message["To"] = to if isinstance(to, str) else ", ".join(to)
     message.set_content(text)
@@ -124,6 +133,7 @@ def send_mail(connection: Connection, subject: str, text: str) -> None:
                 f"connection {connection.conn_id} has no sender: set from_email in its extra, or its login"
             )
         message["From"] = sender
+        message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
         client = cast("smtplib.SMTP", hook._smtp_client)  # the hook's own way of sending knows HTML alone
         client.send_message(message)
 

@@ -10,6 +10,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
@@ -112,10 +113,19 @@ def test_a_configuration_that_cannot_hold_is_shown_and_no_rerun_is_advised(run, 
     assert "none was made: the run's configuration is" in report
     assert "'start': '2024-07-02'" in report
     assert "param start must be before end" in report
-    assert "start another run with a configuration that holds" in report
+    assert "start another run with the right params: this one would fail again" in report
     assert "{{" not in report.partition("Notified")[0]
     assert "clear the task" not in report
     assert "_runs/" not in report  # where no stage has run there is no such folder
+
+
+def test_a_run_that_a_stage_refuses_is_not_sent_back_with_the_same_params(run, stub, caplog):
+    stub.plan(ingest_raw=["echo \"ERROR: there is no dataset 'crash'\" >&2; exit 78"])
+    run({"datasets": ["crash"]})
+    report = caplog.text[caplog.text.index("collisions_pipeline: ingest_raw failed") :]
+    assert "if a param is wrong, start another run with the right ones: this one would fail again" in report
+    assert "if a setting is, correct it and clear the task" in report
+    assert "_runs/" not in report
 
 
 @pytest.mark.parametrize(
@@ -131,7 +141,7 @@ def test_without_a_ui_the_report_says_so_instead_of_a_link(url, shown, monkeypat
     monkeypatch.setenv("AIRFLOW_HOME", "/home/a")
     ti = SimpleNamespace(log_url=url)
     assert where_the_log_is(ti) == shown
-    assert ("clear the task" in what_to_do(ti, rendered=True)) == url.startswith("http")
+    assert ("clear the task" in what_to_do(ti, None, rendered=True)) == url.startswith("http")
 
 
 def test_the_command_of_a_pod_is_said_to_be_one(monkeypatch):
@@ -164,7 +174,7 @@ def test_slack_is_notified_where_a_connection_exists(connection, failed, slack, 
     failed()
     [(path, body)] = posted
     assert path == "/services/T/B/x"
-    assert "collisions_pipeline: transform_clean failed" in body["text"]
+    assert body["text"].count("collisions_pipeline: transform_clean failed") == 1
     assert "no column COLLISION_ID" in body["text"]
 
 
@@ -225,6 +235,8 @@ def test_mail_is_sent_where_a_connection_exists(failed, mail, monkeypatch):
     assert "rcpt TO:<ops@example.org>" in lines
     message = email.message_from_string("\n".join(lines[lines.index("data") + 1 :]), policy=email.policy.default)
     assert message["subject"] == "collisions_pipeline: transform_clean failed"
+    assert abs(message["date"].datetime - datetime.now(UTC)) < timedelta(minutes=5)
+    assert message["message-id"].endswith("@example.org>")
     assert (message["from"], message["to"]) == ("airflow@example.org", "ops@example.org")
     parts = {part.get_content_type(): part.get_content() for part in message.iter_parts()}
     assert list(parts) == ["text/plain", "text/html"]

@@ -169,7 +169,7 @@ def test_the_command_of_every_stage(run, stub):
             "--full-refresh=False",
             *own,
         ]
-        for stage, own in zip(STAGES, [["--dataset="], *[["--chunk=crashes:2024-07..2024-07"]] * 2, []], strict=True)
+        for stage, own in zip(STAGES, [["--datasets="], *[["--chunk=crashes:2024-07..2024-07"]] * 2, []], strict=True)
     ]
 
 
@@ -247,7 +247,7 @@ def test_which_dates_a_run_covers(run, stub, run_type, interval, conf, scope):
         ({"allow_shrink": True}, "model_analytics", "--allow-shrink=True"),
         ({"full_refresh": True}, "model_analytics", "--full-refresh=True"),
         ({"years": [2024, 2023]}, "ingest_raw", "--years=2023,2024"),
-        ({"datasets": ["persons", "crashes"]}, "ingest_raw", "--dataset=persons,crashes"),
+        ({"datasets": ["persons", "crashes"]}, "ingest_raw", "--datasets=persons,crashes"),
     ],
 )
 def test_what_the_params_become(run, stub, conf, stage, argument):

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
-from collisions_operators import raise_for_exit, split_level
+from collisions_operators import WrongSettings, raise_for_exit, split_level
 from collisions_operators.local import LocalStageOperator
 
 
@@ -70,7 +70,7 @@ def test_level_of_a_line(line, expected):
         (143, AirflowException, "killed by SIGTERM"),
         (255, AirflowException, "its container ended unseen, as when its node restarts (exit code 255)"),
         (65, AirflowFailException, "exit code 65 (the data breaks its contract)"),
-        (78, AirflowFailException, "exit code 78 (wrong settings or arguments)"),
+        (78, WrongSettings, "exit code 78 (wrong settings or arguments)"),
         (70, AirflowFailException, "exit code 70 (a bug in the stage)"),
         (1, AirflowFailException, "exit code 1 (not one of the known codes)"),
     ],
