@@ -36,7 +36,7 @@ from stages.lake.raw_layer import RawLayer, forget_carried
 from stages.lake.scope import Scope, month_code, month_name, spans
 from stages.lake.sources import Source, load_sources, new_source, save_sources
 from stages.lake.store import ObjectStore
-from stages.lake.tally import EXAMPLES, ROW
+from stages.lake.tally import EXAMPLES, ROW, cut
 from stages.landing.content import opened
 from stages.landing.csv_file import BLOCK_BYTES, REJECTS, Block, Reject, Rows, read_blocks, read_rows
 from stages.landing.header import Header, read_header
@@ -247,7 +247,10 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     concerned = [source for source in sources.values() if any(map(job.touches, source.months)) or not source.months]
     for source in concerned:
         job.rules.update(source.quarantined)
-    check_limits(job, sum(sum(source.quarantined.values()) for source in read), sum(source.rows for source in read))
+    rejected: Counter[str] = Counter()
+    for source in read:
+        rejected.update(source.quarantined)
+    check_limits(job, rejected, sum(source.rows for source in read))
     job.inputs = {source.key: source.etag for source in sources.values()}
     job.replace(output for source in concerned for output in raw_outputs(job, source, written))
     remove_rejected(job, kept=sources)
@@ -375,7 +378,7 @@ def ingest(job: Job, dataset: Dataset, source: Source) -> list[Output]:
     for reason, count in source.quarantined.items():
         examples = islice((reject for reject in rejects if reject.reason == reason), EXAMPLES)
         job.tally.marked[source.name, ROW, reason] = count
-        job.tally.examples[source.name, ROW, reason] = [f"line {one.line}: {one.text[:120]}" for one in examples]
+        job.tally.examples[source.name, ROW, reason] = [f"line {one.line}: {cut(one.text, 120)}" for one in examples]
 
     def write(month: str) -> Output:
         table = raw_partition(months.pop(month), source)

@@ -29,7 +29,7 @@ from stages.lake.parquet import read_parquet
 from stages.lake.partitions import Layer, Transformed, run_partitioned
 from stages.lake.sources import FIRST_SEEN, PROVENANCE, Source, load_sources
 from stages.lake.store import ObjectInfo
-from stages.lake.tally import ROW, Tally
+from stages.lake.tally import ROW, Tally, cut
 from stages.lake.versions import Versions, added_later, covering_sources, covers, not_withdrawn
 from stages.logs import log
 
@@ -177,7 +177,7 @@ def example_of(rows: pd.DataFrame, columns: list[str]) -> Callable[[int], str]:
     def example(row: int) -> str:
         stated = {name: rows[name].iloc[row] for name in columns}
         values = ", ".join(f"{name} {str(value)!r}" for name, value in stated.items() if not pd.isna(value))
-        return f"line {rows['source_line'].iloc[row]}: {values[:200] or 'nothing stated'}"
+        return f"line {rows['source_line'].iloc[row]}: {cut(values, 200) or 'nothing stated'}"
 
     return example
 

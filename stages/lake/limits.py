@@ -16,7 +16,7 @@ from stages.errors import DataError
 from stages.lake import keys
 from stages.lake.job import Job, Run
 from stages.lake.sources import load_sources
-from stages.lake.tally import Blank, Excess, Tally, excesses
+from stages.lake.tally import ROW, Blank, Excess, Tally, excesses
 from stages.logs import log
 
 
@@ -31,30 +31,54 @@ class Judged(Protocol):
     def meanings(self) -> Mapping[str, str]: ...
 
 
-def check_limits(job: Job, quarantined: int, rows: int, blanks: Mapping[str, Blank] = MappingProxyType({})) -> None:
-    """Raise DataError if more rows were rejected, overall or of one landed file, or more of a file's values left
-    unknown, than the settings allow; a file with few rows only gets a warning. What a chunk sees only in part is left
-    to `check_spread`.
+def check_limits(
+    job: Job, rejected: Mapping[str, int], rows: int, blanks: Mapping[str, Blank] = MappingProxyType({})
+) -> None:
+    """Raise DataError if more of the rows were `rejected` (counts by reason), overall or of one landed file, or more of
+    a file's values left unknown, than the settings allow; a file with few rows only gets a warning. What a chunk sees
+    only in part is left to `check_spread`.
     """
     settings = job.run.settings
-    problems = []
+    found = []
     whole = job.tally.without(job.spread)
     for excess in excesses(whole, settings.max_quarantine_ratio, settings.max_unknown_ratio, blanks):
         if excess.few:
             log.warning("%s: %s", job.what, describe(job, excess, blanks))
         else:
-            problems.append(describe(job, excess, blanks))
-    if rows and not job.partial and quarantined / rows > settings.max_quarantine_ratio:
-        worst = ", ".join(f"{rule} {count}" for rule, count in job.rules.most_common(5))
-        problems.insert(0, f"{quarantined} of {rows} rows quarantined ({quarantined / rows:.1%}; {worst})")
+            found.append(excess)
+    problems = [describe(job, excess, blanks) for excess in found]
+    limits = [limit_of(job, excess) for excess in found]
+    count = sum(rejected.values())
+    all_in_one = any((excess.column, excess.count, excess.of) == (ROW, count, rows) for excess in found)
+    if count > settings.max_quarantine_ratio * rows and not job.partial and not all_in_one:
+        worst = ", ".join(f"{rule} {number:,}" for rule, number in Counter(rejected).most_common(5))
+        problems.insert(0, f"{count:,} of {rows:,} rows quarantined ({worst})")
+        limits.insert(0, limit_of_rows(job))
     if problems:
         raise DataError(
-            f"{job.what}: {'; '.join(problems)}. That is more than COLLISIONS_MAX_QUARANTINE_RATIO="
-            f"{settings.max_quarantine_ratio:g} of the rows or COLLISIONS_MAX_UNKNOWN_RATIO="
-            f"{settings.max_unknown_ratio:g} of a column's values; nothing is published. Fix the file and"
-            f" land it again, or raise the limit; rejected rows are in"
+            f"{job.what}: {'; '.join(problems)}. That is more than {' or '.join(dict.fromkeys(limits))}; nothing is"
+            f" published. Fix the file and land it again, or raise the limit; rejected rows are in"
             f" {job.store.describe(keys.quarantined(job.stage, job.dataset))}"
         )
+
+
+def limit_of_rows(job: Job) -> str:
+    """How many rows may be rejected, in words."""
+    return f"COLLISIONS_MAX_QUARANTINE_RATIO={job.run.settings.max_quarantine_ratio:g} of the rows"
+
+
+def limit_of(job: Job, excess: Excess) -> str:
+    """The limit that is exceeded, in words."""
+    if not excess.column:
+        return limit_of_rows(job)
+    if excess.limit == job.run.settings.max_unknown_ratio:
+        return f"COLLISIONS_MAX_UNKNOWN_RATIO={excess.limit:g} of a column's values"
+    return f"{excess.limit:g} of a column's values, which is the limit of {', '.join(excess.rules)}"
+
+
+def rejections(job: Job) -> dict[str, int]:
+    """How many rows a job's rules have rejected, by reason; they count other things as well."""
+    return {rule: count for rule, count in job.rules.items() if rule in job.meanings}
 
 
 def check_spread(run: Run, stage: str, dataset: Judged) -> None:
@@ -71,7 +95,7 @@ def check_spread(run: Run, stage: str, dataset: Judged) -> None:
     whole.rules = Counter(whole.promised["rules"])
     for part in whole.promised["unjudged"]:
         whole.tally.add(Tally.of_record(part))
-    check_limits(whole, whole.promised["quarantined"], whole.promised["rows_in"], dataset.blanks)
+    check_limits(whole, rejections(whole), whole.promised["rows_in"], dataset.blanks)
 
 
 def describe(job: Job, excess: Excess, blanks: Mapping[str, Blank]) -> str:

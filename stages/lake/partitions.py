@@ -13,7 +13,7 @@ from stages.lake import keys
 from stages.lake.frames import by_month
 from stages.lake.job import Job, Output
 from stages.lake.ledger import Ledger
-from stages.lake.limits import check_limits
+from stages.lake.limits import check_limits, rejections
 from stages.lake.parquet import conform, stacked, to_parquet, with_month
 from stages.lake.store import ObjectInfo
 from stages.lake.tally import Blank, Tally
@@ -91,6 +91,6 @@ def run_partitioned(
         outdated -= quarantined
     for key in outdated:
         job.store.delete(key)
-    check_limits(job, ledger.quarantined, ledger.rows_in, writes.blanks)
+    check_limits(job, rejections(job), ledger.rows_in, writes.blanks)
     job.replace(outputs)
     job.finish(ledger)

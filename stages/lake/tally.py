@@ -14,6 +14,15 @@ ROW = ""  # in place of a column: the whole row
 FEWEST_ROWS, FEWEST_VALUES = 20, 100  # a share of fewer says little
 
 
+def cut(text: str, length: int) -> str:
+    """A text that is not longer; what is cut off leaves a sign.
+
+    >>> cut("12345", 4)
+    '123…'
+    """
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 @dataclass(frozen=True)
 class Blank:
     """The values of `column` that a rule leaves unknown: all but the `expected`.

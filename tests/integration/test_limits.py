@@ -63,6 +63,35 @@ def test_a_file_whose_rows_are_rejected_fails_beside_larger_good_ones(
     assert folder_lake.store.head(keys.WAREHOUSE) is None
 
 
+def test_the_reasons_of_the_rejected_rows_are_those_of_the_rows_counted(folder_lake: Lake) -> None:
+    undated = {"CRASH_DATE": "never"}
+    folder_lake.land(crashes_csv(rows(95) + rows(5, 100, **undated)), "read before.csv", NOW)
+    folder_lake.run()
+    folder_lake.land(crashes_csv(rows(100, 1000) + rows(20, 2000, **undated)), "a.csv", NOW)
+    folder_lake.land(crashes_csv(rows(1380, 5000)), "b.csv", NOW)
+    folder_lake.environment["COLLISIONS_MAX_QUARANTINE_RATIO"] = "0.01"
+    last = fails(folder_lake, "ingest_raw")
+    assert "ingest_raw crashes: 20 of 1,500 rows quarantined (crash_date_unreadable 20); landing/crashes/a.csv:" in last
+
+
+def test_what_is_not_rejected_is_no_reason_for_it(folder_lake: Lake) -> None:
+    folder_lake.land(crashes_csv(rows(100)), "a.csv", NOW)
+    folder_lake.land(crashes_csv(rows(100) + rows(40, 500, COLLISION_ID="")), "b.csv", NOW + timedelta(days=1))
+    last = fails(folder_lake, "transform_clean")
+    assert "40 of 240 rows quarantined (collision_id_missing 40); landing/crashes/b.csv:" in last
+
+
+def test_the_error_says_a_thing_once_and_names_the_limit_that_is_broken(folder_lake: Lake) -> None:
+    long = {"CRASH_DATE": "never", "ON_STREET_NAME": "x" * 300}
+    folder_lake.land(crashes_csv(rows(3000) + rows(1100, 9000, **long)), "a.csv", NOW)
+    last = fails(folder_lake, "ingest_raw")
+    said = "landing/crashes/a.csv: 1,100 of 4,100 rows quarantined (crash_date_unreadable 1,100: "
+    assert last.startswith(f"ERROR: ingest_raw crashes: {said}")
+    assert last.count("rows quarantined") == 1
+    assert last.count("…; line") == 2
+    assert "That is more than COLLISIONS_MAX_QUARANTINE_RATIO=0.05 of the rows; nothing is published" in last
+
+
 def test_a_file_with_few_rows_only_gets_a_warning(folder_lake: Lake) -> None:
     folder_lake.land(LARGE, "good.csv", NOW)
     folder_lake.land(crashes_csv(rows(19, COLLISION_ID="x")), "small.csv", NOW)
@@ -103,7 +132,7 @@ def test_a_column_that_becomes_unknown_fails(
     last = fails(folder_lake, "transform_clean")
     assert f"landing/crashes/bad.csv: 10 of 105 values of {column} cannot be read ({rule} 10), e.g. line 97: " in last
     assert f"expected: {expected}" in last or expected in last.partition("expected: ")[2]
-    assert "COLLISIONS_MAX_UNKNOWN_RATIO=0.05 of a column's values" in last
+    assert "That is more than COLLISIONS_MAX_UNKNOWN_RATIO=0.05 of a column's values; nothing is published" in last
 
 
 def test_a_column_with_few_values_only_gets_a_warning(folder_lake: Lake) -> None:
@@ -127,6 +156,7 @@ def test_zero_coordinates_have_a_limit_of_their_own(folder_lake: Lake) -> None:
     folder_lake.land(crashes_csv(rows(50, 1000) + rows(60, 2000, **zero)), "b.csv", NOW)
     last = fails(folder_lake, "transform_clean")
     assert "b.csv: 60 of 110 values of latitude cannot be read (coordinates_zero 60)" in last
+    assert "That is more than 0.5 of a column's values, which is the limit of coordinates_zero; nothing" in last
 
 
 # --- the clock of a file ------------------------------------------------------------------------------
