@@ -142,12 +142,13 @@ class Ui:
         start, end = self.example
         dates = ("--from-date", start, "--to-date", end)
         words = ("scripts/airflow", "backfill", "create", "--dag-id", DAG, *dates, "--max-active-runs", "1")
+        again = ("--reprocess-behavior", "completed")  # else days that have had a run are left out, without a word
         self.console.print(f"\nAirflow's UI   {self.address}/dags/{DAG}", style="bold")
         self.console.print(f"  user         {user}")
         self.console.print(f"  password     {password}")
         self.console.print("  schedule     on: yesterday's run starts now, and takes in what is new in landing")
         self.console.print("  run it       with Trigger in the UI, or with a backfill from another terminal:")
-        self.console.print(f"               {paste(*words, **self.folders)}")
+        self.console.print(f"               {paste(*words, *again, **self.folders)}")
         self.console.print("               (--to-date is the day after the last)")
         self.console.print(f"  its logs     {logs} (the first run's, made without a scheduler: demo.log)")
         self.console.print("  stop it      Ctrl-C")

@@ -516,7 +516,9 @@ def test_the_ui_outlives_a_hangup_under_nohup_and_ends_at_sigterm(
     thread.join()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     assert "password     made up" in screen.getvalue()
-    assert "STATE='/my state' scripts/airflow backfill create" in screen.getvalue()
+    [command] = [line for line in screen.getvalue().splitlines() if "backfill create" in line]
+    assert "STATE='/my state' scripts/airflow backfill create" in command
+    assert command.endswith(" --max-active-runs 1 --reprocess-behavior completed")  # so that it works a second time
     assert "--from-date 2022-01-01 --to-date 2022-01-04 --max-active-runs 1" in screen.getvalue()
     assert "Stopping Airflow" in screen.getvalue()
 
