@@ -1,21 +1,25 @@
-"""The record of a stage that failed, beside the manifests of those that finished: what monitoring reads of it."""
+"""The record of a stage that failed, beside the manifests of those that finished."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from stages.errors import StageError, StoreDenied, StoreUnavailable
+from stages.errors import ObjectMissing, StageError, StoreDenied, StoreUnavailable
 from stages.lake import keys
 from stages.lake.chunks import text
-from stages.lake.job import Run
+from stages.lake.store import ObjectStore
 from stages.logs import log
+
+if TYPE_CHECKING:
+    from stages.lake.job import Run
 
 
 def record_failure(run: Run, stage: str, error: BaseException) -> None:
     """Note in the lake that a stage of a run has failed. The same work's next failure in that run replaces the note.
 
-    Nothing reads it but people and monitoring: where it cannot be written there is a warning, and where the store
+    No stage reads it, only people and monitoring: where it cannot be written there is a warning, and where the store
     itself has failed it is not even tried.
     """
     if isinstance(error, (StoreUnavailable, StoreDenied)):
@@ -35,3 +39,24 @@ def record_failure(run: Run, stage: str, error: BaseException) -> None:
         run.store.put(keys.failure(run.run_id, stage, chunk), json.dumps(record, indent=1).encode())
     except (StageError, OSError) as problem:
         log.warning("%s: this failure could not be recorded in the lake: %s", stage, problem)
+
+
+def last_failure(store: ObjectStore, since: datetime | None) -> str | None:
+    """Which stage of which run last failed after a moment (None: ever), when and why, in one line; None if none did."""
+    found = [
+        info
+        for info in store.list(keys.RUNS)
+        if info.key.split("/")[2] == keys.FAILED and (since is None or info.last_modified > since)
+    ]
+    if not found:
+        return None
+    last = max(found, key=lambda info: info.last_modified)
+    others = len({info.key.split("/")[1] for info in found}) - 1
+    try:
+        record = json.loads(store.read(last.key))
+    except ObjectMissing:  # removed meanwhile, as old records are
+        return None
+    return (
+        f"run {record['run_id']} failed in {record['stage']} at {record['failed_at'][:19]} UTC"
+        f"{f', and {others} more before it' if others else ''}: {record['error']}: {record['message']}"
+    )

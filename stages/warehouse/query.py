@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from stages import logs
 from stages.errors import ConfigError, ObjectMissing, StageError
 from stages.lake import keys
+from stages.lake.failures import last_failure
 from stages.lake.store import ObjectStore, open_store
 from stages.settings import Settings
 
@@ -141,19 +142,12 @@ def add_rejected_rows(store: ObjectStore, warehouse: duckdb.DuckDBPyConnection) 
             continue
 
 
-def failed_since(store: ObjectStore) -> bool:
-    """Whether the lake has rows that fail the checks of a build later than the published one, if there is one."""
-    published = store.head(keys.WAREHOUSE)
-    kept = store.list(keys.FAILED_CHECKS)
-    return any(published is None or info.last_modified > published.last_modified for info in kept)
-
-
 def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Mapping[str, str]) -> None:
     """Run one query on the published warehouse, read-only, with its `$name` parameters, and print its rows.
 
     SQL that names `rejected_rows` gets a table of that name: the rows in quarantine, with stage, dataset, source, line,
-    reason and text. Where SQL reads the record of the build and its runs, a warning says if a later build has not been
-    published.
+    reason and text. Where SQL reads the record of the build and its runs, a warning names the last run that has failed
+    since.
     """
     import duckdb
 
@@ -174,16 +168,14 @@ def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Ma
             else:
                 rows.show(max_width=200, max_rows=200)
             sys.stdout.flush()
-        if RECORD in sql and failed_since(store):
-            logs.log.warning(
-                "this is the published build; a later one was not published: the rows that fail its checks are in %s",
-                store.describe(keys.FAILED_CHECKS),
-            )
+        published = store.head(keys.WAREHOUSE) if RECORD in sql else None
+        if published and (failure := last_failure(store, published.last_modified)):
+            logs.log.warning("this is the published build; since then %s", failure)
     except ObjectMissing:
-        failed = f"; the rows that fail a build's checks are in {store.describe(keys.FAILED_CHECKS)}"
+        failure = last_failure(store, None)
         raise ConfigError(
             f"{store.describe(keys.WAREHOUSE)}: nothing is published yet; run the pipeline first"
-            f"{failed if failed_since(store) else ''}"
+            f"{f'; {failure}' if failure else ''}"
         ) from None
     except duckdb.Error as error:
         raise ConfigError(f"the query failed: {error}") from None

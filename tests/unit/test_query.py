@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import subprocess
 import sys
@@ -133,43 +134,52 @@ def test_rejected_rows_are_shown_with_file_line_reason_and_text_even_before_the_
     ]
 
 
+def put_failure(lake: dict[str, str], run: str, stage: str, message: str, seconds_later: float) -> None:
+    """The record of a stage that failed so long after the warehouse was published."""
+    root = Path(lake["COLLISIONS_LAKE"])
+    path = root / keys.failure(run, stage)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"run_id": run, "stage": stage, "failed_at": "2024-01-02T03:04:05.678901+00:00"}
+    path.write_text(json.dumps(record | {"error": "ContractError", "message": message}))
+    published = root / keys.WAREHOUSE
+    moment = (published.stat().st_mtime if published.exists() else 1_700_000_000) + seconds_later
+    os.utime(path, (moment, moment))
+
+
 @pytest.mark.parametrize(
     ("seconds_later", "sql", "warned"),
     [
         (60, "select count(*) from meta_quality", True),
-        (-60, "select count(*) from meta_quality", False),  # the published build's own
+        (-60, "select count(*) from meta_quality", False),  # made good since
         (60, "from numbers", False),
     ],
 )
-def test_a_question_about_the_build_says_that_a_later_one_was_not_published(
+def test_a_question_about_the_build_says_that_a_later_run_failed(
     lake: dict[str, str], capsys: pytest.CaptureFixture[str], seconds_later: int, sql: str, warned: bool
 ) -> None:
-    path = Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE)
-    with duckdb.connect(str(path)) as warehouse:
+    with duckdb.connect(str(Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE))) as warehouse:
         warehouse.execute("create table meta_quality (check_name text)")
-    put_rejected(lake, "checks/things_unique.parquet", "1 as id")
-    published = path.stat().st_mtime
-    kept = path.parents[1] / "quarantine/checks/things_unique.parquet"
-    os.utime(kept, (published + seconds_later, published + seconds_later))
+    put_failure(lake, "b", "model_analytics", "the warehouse fails checks", seconds_later)
     assert query.main(["--csv", sql], lake) == 0
     warning = (
-        "WARNING: this is the published build; a later one was not published: the rows that fail its checks are in"
-        f" {kept.parent}"
+        "WARNING: this is the published build; since then run b failed in model_analytics at 2024-01-02T03:04:05 UTC:"
+        " ContractError: the warehouse fails checks"
     )
     assert capsys.readouterr().err == (f"{warning}\n" if warned else "")
 
 
-def test_without_a_warehouse_the_error_says_where_the_rows_are_that_fail_its_checks(
+def test_without_a_warehouse_the_error_says_which_run_failed_last(
     lake: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE).unlink()
-    put_rejected(lake, "checks/things_unique.parquet", "1 as id")
+    put_failure(lake, "a", "transform_clean", "rows quarantined", 60)
+    put_failure(lake, "b", "ingest_raw", "a.csv is truncated", 120)
+    put_failure(lake, "a", "ingest_raw", "a.csv is empty", 0)
     assert query.main(["quality"], lake) == 78
-    folder = Path(lake["COLLISIONS_LAKE"], "quarantine/checks")
     assert (
-        f"nothing is published yet; run the pipeline first; the rows that fail a build's checks are in {folder}"
-        in capsys.readouterr().err
-    )
+        "nothing is published yet; run the pipeline first; run b failed in ingest_raw at 2024-01-02T03:04:05 UTC, and 1"
+        " more before it: ContractError: a.csv is truncated"
+    ) in capsys.readouterr().err
 
 
 def test_without_rejected_rows_the_answer_is_empty(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
--- The runs on record when the warehouse was published, newest first; a run that failed since then is not among them.
+-- The runs on record when the warehouse was published, newest first; a warning names the last that has failed since.
 with by_stage as (
     select
         run_id, stage,
