@@ -14,6 +14,7 @@ from stages.datasets.dataset import FIRST_SEEN_COLUMNS, PROVENANCE_COLUMNS, Colu
 from stages.datasets.values import NULL_WORDS
 from stages.datasets.vehicle_types import VEHICLE_TYPES
 from stages.datasets.vocabulary import FACTORS
+from stages.errors import StageError
 from stages.transform_clean import NULL_WORD
 from stages.warehouse import models as sql_files
 from stages.warehouse.build import KEPT_ROWS, Curated, Versions, build, open_warehouse, read_curated
@@ -211,7 +212,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/dictionary", description=__doc__.partition(": ")[2])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the page is out of date")
     given = parser.parse_args(arguments)
-    text = page(registry())
+    try:
+        text = page(registry())
+    except StageError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return error.exit_code
     if given.check:
         if PAGE.read_text() == text:
             return 0

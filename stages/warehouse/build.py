@@ -176,7 +176,7 @@ def quoted(text: object) -> str:
 def build(warehouse: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
     """Make the models' relations, in the order given, with their meanings as comments that any tool shows.
 
-    Raises StageError with the file's name where its SQL fails.
+    Raises StageError with the file's name where its SQL fails, or a published column has no comment.
     """
     for model in models:
         sql = model.sql
@@ -189,7 +189,9 @@ def build(warehouse: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None
 
 def _comment(warehouse: duckdb.DuckDBPyConnection, model: Model) -> None:
     kind = "view" if model.kind == "views" else "table"
-    columns = [name for name in warehouse.table(model.name).columns if name in model.columns]
+    columns = warehouse.table(model.name).columns
+    if unexplained := [name for name in columns if name not in model.columns]:
+        raise StageError(f"{model.path}: expected a comment behind {', '.join(unexplained)} that says what it means")
     comments = [
         f"comment on {kind} {model.name} is '{quoted(model.grain)}'",
         *(f"comment on column {model.name}.{name} is '{quoted(model.columns[name])}'" for name in columns),

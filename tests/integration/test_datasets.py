@@ -142,7 +142,7 @@ def with_a_column(folder: Path) -> Dataset:
     (package / "models/facts").mkdir(parents=True)
     (package / "models/facts/fct_nights.sql").write_text(
         "-- Grain: one row per collision.\ncreate table fct_nights as\n"
-        "select collision_id, is_night from newest_collisions;\n"
+        "select\n    collision_id, -- the collision\n    is_night -- before six o'clock\nfrom newest_collisions;\n"
     )
     return dataclasses.replace(CRASHES, package="wider", tables=(wider, vehicles), sql=package)
 

@@ -116,6 +116,15 @@ def test_two_models_of_one_name_are_refused(write: Callable[..., Path]) -> None:
         sql_files.models([folder])
 
 
+def test_a_published_column_without_a_meaning_is_named(
+    write: Callable[..., Path], warehouse: duckdb.DuckDBPyConnection
+) -> None:
+    made = "create table t as\nselect\n    1 as one, -- the first\n    2 as two,\n    3 as three;"
+    models = sql_files.models([write(models__facts__t=GRAIN + made)])
+    with pytest.raises(StageError, match=r"facts/t\.sql: expected a comment behind two, three that says what it means"):
+        build(warehouse, models)
+
+
 def test_a_model_that_fails_names_its_file(write: Callable[..., Path], warehouse: duckdb.DuckDBPyConnection) -> None:
     folder = write(models__facts__a=f"{GRAIN}create table a as select nothing from nowhere")
     with pytest.raises(StageError, match=r"facts/a\.sql: its SQL fails: .*nowhere"):
