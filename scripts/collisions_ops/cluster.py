@@ -15,19 +15,26 @@ LAKE = "COLLISIONS_LAKE"
 
 
 def no_cluster(cluster: Cluster) -> OpsError:
-    """The error where there is no cluster, or none that was made here; it also says where the embedded runtime's logs
-    and runs are.
-    """
+    """The error where there is no cluster, or none that was made here, with the embedded runtime's commands."""
     settings = cluster.settings
     home = settings.airflow_home
-    runs = paste("scripts/airflow", "dags", "list-runs", DAG, **settings.chosen_folders)
+
+    def embedded(*command: Word) -> str:
+        return paste(*command, **settings.chosen_folders)
+
     problem = "there is no cluster; scripts/up makes it."
     if cluster.exists():
         problem = (
             f"the cluster was made by another checkout, or with another STATE than {settings.state}; use that one."
         )
     return OpsError(
-        f"{problem}\n  Logs of the embedded runtime (scripts/demo): {home}/demo.log, {home}/logs/; its runs: {runs}"
+        f"{problem} The embedded runtime needs none (docs/operations.md):\n"
+        f"  land files and run   {embedded('scripts/demo', 'FILE.csv')}\n"
+        f"  run                  {embedded('scripts/airflow', 'dags', 'test', DAG)}\n"
+        f"  run, with its UI up  {embedded('scripts/airflow', 'dags', 'trigger', DAG)}\n"
+        f"  backfill, likewise   {embedded('scripts/airflow', 'backfill', 'create')} ...\n"
+        f"  runs                 {embedded('scripts/airflow', 'dags', 'list-runs', DAG)}\n"
+        f"  logs                 {home}/demo.log, {home}/logs/"
     )
 
 

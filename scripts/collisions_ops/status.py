@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from collisions_ops.airflow_api import Airflow, name_of
 from collisions_ops.backfill import how_to_free
-from collisions_ops.cluster import Cluster, no_cluster
+from collisions_ops.cluster import Cluster
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import CONTEXT, DAG
@@ -39,8 +39,7 @@ VOLUMES = (  # what grows
 
 def status(cluster: Cluster, console: Console) -> None:
     """Print pods, volumes, sources, runs, runs that are stuck, and the failed pods that are kept."""
-    if not (cluster.settings.ports_file.exists() or cluster.exists()):  # neither made here, nor about to be
-        raise no_cluster(cluster)
+    cluster.require()
     names = show_pods(cluster, console)
     for volume in VOLUMES:
         if volume.pod in names:

@@ -195,7 +195,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         prog="scripts/query",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Query the published warehouse: a ready query by its name, a file of SQL, or any SQL (DuckDB's).",
-        epilog=f"ready queries:\n{names}\n\nThe lake is COLLISIONS_LAKE; without it, that of the last scripts/demo.",
+        epilog=f"ready queries:\n{names}\n\nThe lake is COLLISIONS_LAKE; without it, that of the last scripts/demo;"
+        " with --cluster, the cluster's.",
     )
     parser.add_argument("query", nargs="?", metavar="NAME | FILE.sql | SQL", help="without it, prints this help")
     parser.add_argument(

@@ -39,16 +39,43 @@ def test_state_is_where_everything_lies(tmp_path: Path) -> None:
     assert Settings.from_environment({"STATE": str(tmp_path), "COLLISIONS_LAKE": "/x"}).embedded_lake == "/x"
 
 
-@pytest.mark.parametrize("command", [["status"], ["logs", "ingest_raw"]])
+CLUSTER_COMMANDS = {
+    "status": ["status"],
+    "logs": ["logs", "ingest_raw"],
+    "trigger": ["trigger"],
+    "backfill": ["backfill", "--from", "2025-01-01", "--to", "2025-01-02"],
+    "land": ["land", "a.csv", "--dataset", "crashes"],
+    "prune": ["land", "--prune"],
+    "query": ["query", "--cluster", "ledger"],
+    "report": ["report", "--cluster"],
+    "metrics": ["metrics", "--cluster"],
+}
+
+
+@pytest.mark.parametrize("up_before", [False, True], ids=["never made", "gone"])
+@pytest.mark.parametrize("command", CLUSTER_COMMANDS.values(), ids=CLUSTER_COMMANDS)
 def test_without_a_cluster_the_embedded_runtimes_way_is_named_too(
-    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    command: list[str],
+    up_before: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").touch()
+    if up_before:
+        Path("cluster").mkdir()
+        Path("cluster/ports").write_text("UI_PORT=8080\nMINIO_PORT=9000\nMINIO_CONSOLE_PORT=9001\n")
     assert cli.main(command, {"PATH": str(tmp_path), "STATE": str(tmp_path)}) == 1
     said = capsys.readouterr().err
     for words in (
         "there is no cluster; scripts/up makes it.",
-        f"embedded runtime (scripts/demo): {tmp_path}/airflow/demo.log, {tmp_path}/airflow/logs/",
+        f"STATE={tmp_path} scripts/demo FILE.csv",
+        f"STATE={tmp_path} scripts/airflow dags test collisions_pipeline",
+        f"STATE={tmp_path} scripts/airflow dags trigger collisions_pipeline",
+        f"STATE={tmp_path} scripts/airflow backfill create",
         f"STATE={tmp_path} scripts/airflow dags list-runs collisions_pipeline",
+        f"{tmp_path}/airflow/demo.log, {tmp_path}/airflow/logs/",
     ):
         assert words in said
 

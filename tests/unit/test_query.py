@@ -62,6 +62,7 @@ def test_a_query_takes_parameters(lake: dict[str, str], capsys: pytest.CaptureFi
 def test_the_help_lists_the_ready_queries_and_their_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     assert query.main([], {}) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert "with --cluster, the cluster's." in lines[-1]
     assert "  worst_corners    The twenty intersections with the most persons killed or injured." in lines
     assert lines[lines.index("                   date=…  the first day after, YYYY-MM-DD") - 3].startswith(
         "  before_after "
