@@ -32,15 +32,19 @@ QUERIES = Path(__file__).parent / "queries"
 REJECTED = "rejected_rows"  # the table of rejected rows that a query gets by naming it
 RECORD = "meta_"  # how the names of the tables begin that describe the build and its runs
 BLOCK = 10_000  # rows fetched at once
+SHOWN_ROWS = 200  # without --csv
 
 
 @dataclass(frozen=True)
 class ReadyQuery:
-    """A query in a file: what it answers (its first line), its parameters (`-- NAME: meaning` below it), its SQL."""
+    """A query in a file: what it answers (its first line), its parameters (`-- NAME: meaning` below it), its SQL, and
+    the columns that a person is shown where all are too many (`-- Shown: …`, as after `select`).
+    """
 
     title: str
     parameters: dict[str, str]
     sql: str
+    shown: str = "*"
 
 
 def ready_queries() -> dict[str, ReadyQuery]:
@@ -52,7 +56,8 @@ def _ready_query(text: str) -> ReadyQuery:
     title, _, rest = text.partition("\n")
     described = re.findall(r"^-- (\w+): (.+)$", rest, re.MULTILINE)
     parameters = {name: meaning for name, meaning in described if f"${name}" in rest}  # a check describes other things
-    return ReadyQuery(title.removeprefix("-- "), parameters, text)
+    shown = re.search(r"^-- Shown: (.+)$", rest, re.MULTILINE)
+    return ReadyQuery(title.removeprefix("-- "), parameters, text, shown[1] if shown else "*")
 
 
 def given_parameters(words: Sequence[str]) -> dict[str, str]:
@@ -126,28 +131,37 @@ def add_rejected_rows(store: ObjectStore, warehouse: duckdb.DuckDBPyConnection) 
     where none was published.
     """
     warehouse.execute(
-        f"create temp table {REJECTED} (stage text, dataset text, source text, line integer, reason text, text text)"
+        f"create temp table {REJECTED}"
+        " (stage text, dataset text, source text, file text, line integer, reason text, text text)"
     )
+    landed: dict[str, dict[str, str]] = {}
     for info in store.list("quarantine/"):
         if info.key.startswith(keys.FAILED_CHECKS):
             continue
         _, stage, dataset, _ = info.key.split("/")
+        if dataset not in landed:
+            prefix = keys.landing(dataset)
+            landed[dataset] = {keys.source(it.key.removeprefix(prefix)): it.key for it in store.list(prefix)}
         try:
             with store.local(info.key) as path:
                 warehouse.execute(
-                    f"insert into {REJECTED} select ?, ?, source, line, reason, text from read_parquet(?)",
-                    [stage, dataset, str(path)],
+                    f"insert into {REJECTED} select ?, ?, source, map(?::text[], ?::text[])[source], line, reason, text"
+                    " from read_parquet(?)",
+                    [stage, dataset, list(landed[dataset]), list(landed[dataset].values()), str(path)],
                 )
         except ObjectMissing:  # a run replaced it meanwhile
             continue
 
 
-def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Mapping[str, str]) -> None:
-    """Run one query on the published warehouse, read-only, with its `$name` parameters, and print its rows.
+def query(
+    sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Mapping[str, str], shown: str = "*"
+) -> None:
+    """Run one query on the published warehouse, read-only, with its `$name` parameters, and print its rows: all of them
+    as CSV, or as a table for people, of the columns `shown`.
 
-    SQL that names `rejected_rows` gets a table of that name: the rows in quarantine, with stage, dataset, source, line,
-    reason and text. Where SQL reads the record of the build and its runs, a warning names the last run that has failed
-    since.
+    SQL that names `rejected_rows` gets a table of that name: the rows in quarantine, with stage, dataset, source, file
+    (None if it is no longer landed), line, reason and text. Where SQL reads the record of the build and its runs, a
+    warning names the last run that has failed since.
     """
     import duckdb
 
@@ -166,7 +180,10 @@ def query(sql: str, parameters: Mapping[str, str], as_csv: bool, environment: Ma
                 while block := cursor.fetchmany(BLOCK):
                     writer.writerows(block)
             else:
-                rows.show(max_width=200, max_rows=200)
+                rows.project(shown).show(max_width=200, max_rows=SHOWN_ROWS)
+                ((count,),) = rows.limit(SHOWN_ROWS + 1).aggregate("count(*)").fetchall()
+                if shown != "*" or count > SHOWN_ROWS:
+                    print("shortened; all rows and columns: --csv")
             sys.stdout.flush()
         published = store.head(keys.WAREHOUSE) if RECORD in sql else None
         if published and (failure := last_failure(store, published.last_modified)):
@@ -216,8 +233,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         parameters = given_parameters(given.parameters)
         if given.query in ready:
             check_parameters(given.query, ready[given.query], parameters)
-        sql = ready[given.query].sql if given.query in ready else given.query
-        query(sql, parameters, given.csv, environment)
+        chosen = ready.get(given.query, ReadyQuery("", {}, given.query))
+        query(chosen.sql, parameters, given.csv, environment, chosen.shown)
     except StageError as error:
         logs.log.error("%s", error)
         return error.exit_code

@@ -127,12 +127,29 @@ def test_rejected_rows_are_shown_with_file_line_reason_and_text_even_before_the_
     put_rejected(lake, "transform_clean/things/2024-01.parquet", row.format("b", 7, "key_missing", "7,x"))
     put_rejected(lake, "ingest_raw/things/a.parquet", row.format("a", 3, "date_missing", "3,y"))
     put_rejected(lake, "checks/things_unique.parquet", "1 as id")
+    landed = Path(lake["COLLISIONS_LAKE"], "landing/things/b.csv")
+    landed.parent.mkdir(parents=True)
+    landed.touch()
     assert query.main(["--csv", "rejected"], lake) == 0
     assert printed(capsys.readouterr().out) == [
-        ["stage", "dataset", "source", "line", "reason", "text"],
-        ["transform_clean", "things", "b", "7", "key_missing", "7,x"],
-        ["ingest_raw", "things", "a", "3", "date_missing", "3,y"],
+        ["stage", "dataset", "source", "file", "line", "reason", "text"],
+        ["transform_clean", "things", "b", "landing/things/b.csv", "7", "key_missing", "7,x"],
+        ["ingest_raw", "things", "a", "", "3", "date_missing", "3,y"],
     ]
+
+
+def test_people_are_shown_what_fits_a_terminal(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ("'persons_2025-03-10_week_revised' as source", "1 as line", "'collision_id_malformed' as reason")
+    put_rejected(lake, "ingest_raw/persons/a.parquet", ", ".join([*columns, f"'{'x' * 500}' as text"]))
+    assert query.main(["rejected"], lake) == 0
+    lines = capsys.readouterr().out.rstrip().splitlines()
+    assert max(map(len, lines)) <= 120
+    assert len(lines) == 8  # a line for the row
+    assert lines[-1] == "shortened; all rows and columns: --csv"
+    assert query.main(["select unnest(range(201))"], lake) == 0
+    assert capsys.readouterr().out.endswith("shortened; all rows and columns: --csv\n")
+    assert query.main(["from numbers"], lake) == 0
+    assert "shortened" not in capsys.readouterr().out
 
 
 def put_failure(lake: dict[str, str], run: str, stage: str, message: str, seconds_later: float) -> None:

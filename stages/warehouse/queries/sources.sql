@@ -1,4 +1,5 @@
 -- The landed files, and how much of each is in the warehouse.
+-- Shown: file[9:] || if(removed_at is null, '', ' (removed)') as file, rows, in_warehouse, quarantined, left_in_landing + unfinished as waiting, superseded
 select
     file, form, rows, in_warehouse, quarantined, left_in_landing, unfinished,
     greatest(0, rows - in_warehouse - quarantined - left_in_landing - unfinished) as superseded,
