@@ -58,7 +58,7 @@ def reasons(dataset: Dataset) -> dict[str, str]:
     """Why a record is rejected here → what that means."""
     return REJECTS | {
         f"{dataset.date}_missing": "the date is blank, so the row belongs to no month",
-        f"{dataset.date}_unreadable": f"the date is not written as {DATE_FORMS}",
+        f"{dataset.date}_unreadable": f"not a calendar date written as {DATE_FORMS}",
     }
 
 

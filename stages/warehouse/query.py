@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,14 +74,16 @@ def given_parameters(words: Sequence[str]) -> dict[str, str]:
 
 def check_parameters(name: str, ready: ReadyQuery, given: Mapping[str, str]) -> None:
     """Raise ConfigError unless a ready query is given its parameters, and no others."""
+    if unknown := next((parameter for parameter in given if parameter not in ready.parameters), None):
+        nearest = get_close_matches(unknown, ready.parameters, 1)
+        raise ConfigError(
+            f"{name} has no parameter {unknown}{f' (did you mean {nearest[0]}?)' if nearest else ''};"
+            f" its parameters: {', '.join(ready.parameters) or 'none'}"
+        )
     if missing := [
         f"{parameter} ({meaning})" for parameter, meaning in ready.parameters.items() if parameter not in given
     ]:
         raise ConfigError(f"{name} needs PARAMETER=VALUE for {'; '.join(missing)}")
-    if unknown := [parameter for parameter in given if parameter not in ready.parameters]:
-        raise ConfigError(
-            f"{name} has no parameter {', '.join(unknown)}; its parameters: {', '.join(ready.parameters) or 'none'}"
-        )
 
 
 def _printable(rows: duckdb.DuckDBPyRelation) -> str | None:
@@ -224,7 +227,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if not given.query:
         parser.print_help()
         return 0
-    if given.query.endswith(".sql") and Path(given.query).is_file():
+    if given.query.endswith(".sql"):
+        if not Path(given.query).is_file():
+            logs.log.error("there is no file %s", given.query)
+            return ConfigError.exit_code
         ready[given.query] = _ready_query(Path(given.query).read_text())
     if given.query not in ready and " " not in given.query.strip():
         logs.log.error("there is no ready query %r; choose from: %s", given.query, ", ".join(ready))

@@ -31,9 +31,9 @@ def fails(lake: Lake, stage: str) -> str:
     [
         (
             "ingest_raw",
-            {"CRASH_DATE": "5.1.2022"},
-            "crash_date_unreadable 99: the date is not written as MM/DD/YYYY",
-            '"CRASH DATE": "5.1.2022"',
+            {"CRASH_DATE": "31/31/2022"},
+            "crash_date_unreadable 99: not a calendar date written as MM/DD/YYYY",
+            '"CRASH DATE": "31/31/2022"',
         ),
         (
             "transform_clean",

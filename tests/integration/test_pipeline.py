@@ -395,7 +395,7 @@ def test_rows_that_fail_a_check_are_kept_until_a_build_passes_it(lake: Lake) -> 
     lake.land(crashes_csv(typed + on_the_menu), "a.csv", FIRST)
     log = lake.run()
     kept = "quarantine/checks/vehicle_type_in_vocabulary.parquet"
-    assert "WARNING: check dim_vehicle_type: vehicle types are in the vocabulary: failing rows: 1, in " in log
+    assert "check dim_vehicle_type: vehicle types are in the vocabulary (one row per word): failing rows: 1, in " in log
     assert lake.store.describe(kept) in log
     table = pq.read_table(pa.BufferReader(lake.store.read(kept)))
     assert table.to_pylist() == [{"raw_spelling": "hovercraft", "vehicles": 2}]

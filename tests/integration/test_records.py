@@ -125,5 +125,5 @@ def test_the_published_persons_beside_a_month_of_crashes(folder_lake: Lake, extr
         "select failures from meta_quality where check_name like 'collision_id is in%' and table_name = 'fct_persons'"
     )
     assert dangling == (len(rows),)
-    unmapped = "select failures from meta_quality where table_name = 'fct_persons' and check_name like '%vocabularies'"
+    unmapped = "select failures from meta_quality where table_name = 'fct_persons' and check_name like '%vocabularies%'"
     assert folder_lake.one(unmapped) == 0

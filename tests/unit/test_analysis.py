@@ -293,7 +293,7 @@ def test_words_that_the_vocabularies_lack_have_their_vehicles_and_dates(built: B
         ],
     )
     assert warehouse.sql(ready_queries()["unknown_words"].sql).fetchall() == [
-        ("vehicle type", "HOVERBOARD 3000", 2, days[1], days[2]),
+        ("vehicle_type", "HOVERBOARD 3000", 2, days[1], days[2]),
         ("factor", "Full Moon", 1, days[1], days[1]),
     ]
 

@@ -78,6 +78,11 @@ def test_the_help_lists_the_ready_queries_and_their_parameters(capsys: pytest.Ca
             ["before_after", "corner=A"],
             "before_after needs PARAMETER=VALUE for with (the other street); date (the first",
         ),
+        (
+            ["seat_belts", "yeark=2025"],
+            "seat_belts has no parameter yeark (did you mean year?); its parameters: year",
+        ),
+        (["my queries/nope.sql"], "there is no file my queries/nope.sql"),
         (["ledger", "date=2024-01-01"], "ledger has no parameter date; its parameters: none"),
         (["ledger", "1"], "expected PARAMETER=VALUE, not '1'; quote SQL as one word"),
         (["select $a", "b=1"], "the query failed: "),

@@ -1,4 +1,4 @@
--- Check: factors are in the vocabulary
+-- Check: factors are in the vocabulary (one row per word)
 -- Table: dim_contributing_factor
 -- Severity: warning
 with named as (

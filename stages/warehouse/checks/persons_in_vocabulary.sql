@@ -1,4 +1,4 @@
--- Check: the values of persons are in the vocabularies
+-- Check: the values of persons are in the vocabularies (one row per word)
 -- Table: fct_persons
 -- Severity: warning
 with standard as (

@@ -1,4 +1,4 @@
--- Check: the values of vehicles are in the vocabularies
+-- Check: the values of vehicles are in the vocabularies (one row per word)
 -- Table: fct_vehicles
 -- Severity: warning
 with standard as (

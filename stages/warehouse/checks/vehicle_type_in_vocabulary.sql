@@ -1,4 +1,4 @@
--- Check: vehicle types are in the vocabulary
+-- Check: vehicle types are in the vocabulary (one row per word)
 -- Table: dim_vehicle_type
 -- Severity: warning
 with named as (

@@ -1,4 +1,4 @@
--- What the city revised: each changed field of a published record, and the records added later, newest first.
+-- What the city revised: each changed field of a published record, newest first; and records added later, of dates that a fetched file covers (files landed by hand do not say what they cover).
 select dataset, key, field, old, new, first_seen, source
 from meta_revisions
 order by first_seen desc, dataset, key, field;

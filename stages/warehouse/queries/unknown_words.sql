@@ -1,6 +1,6 @@
 -- Published words that the vocabularies lack, of all datasets; add them in stages/datasets/: vehicle_types.py, vocabulary.py (factors), vehicles/makes.py, vehicles/menus.py, persons/menus.py.
 with standard as (
-    select 'vehicle_type' as dimension, vehicle_type_key as key, 'vehicle type' as vocabulary, vehicle_type as name, raw_spelling
+    select 'vehicle_type' as dimension, vehicle_type_key as key, 'vehicle_type' as vocabulary, vehicle_type as name, raw_spelling
     from dim_vehicle_type
     union all select 'factor', contributing_factor_key, 'factor', contributing_factor, raw_spelling from dim_contributing_factor
     union all select 'make', vehicle_make_key, 'vehicle_make', vehicle_make, raw_spelling from dim_vehicle_make

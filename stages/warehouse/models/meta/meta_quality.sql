@@ -3,6 +3,6 @@ create table meta_quality (
     check_name varchar, -- what must hold
     table_name varchar, -- of which table
     severity varchar, -- error or warning
-    failures bigint, -- rows that break it
+    failures bigint, -- rows that break it: those that the check returns
     passed boolean -- true if there are none
 );
