@@ -53,6 +53,7 @@ RUNS = {
     " --conn-login airflow --conn-password SECRET --conn-extra"
     """ '{"from_email": "airflow@example.org", "to": "ops@example.org", "disable_ssl": true}'""": AS_PRINTED,
     "scripts/airflow connections list": AS_PRINTED,
+    "scripts/airflow connections delete slack_default": AS_PRINTED,
     "scripts/metrics": AS_PRINTED,
     "scripts/metrics --cluster": CLUSTER,
     "scripts/metrics --listen 9464": "tests/integration/test_metrics.py",
