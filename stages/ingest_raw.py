@@ -16,7 +16,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from hashlib import file_digest
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +87,7 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
     rejects: list[Reject] = []
     counts: dict[str, int] = defaultdict(int)
     with job.store.local(source.key) as path:
+        source.digest = digest(path)
         with opened(source.key, path) as content:
             header = read_header(source.key, content, dataset)
         date_column = dataset.published(dataset.date, header.form)
@@ -156,19 +159,41 @@ def landed(job: Job, dataset: Dataset, known: dict[str, Source]) -> dict[str, So
             raise SourceError(info.key, None, f"has the same source name as {found[name].key}; rename one of them")
         source = known.get(name)
         if source is None or not source.is_of(info) or source.made_by != dataset.made_by:
-            pending = source.pending if source else {}
-            source = new_source(job.store, name, info, dataset.made_by)
-            source.pending = pending
-            fetched = read_name(info.key, dataset.name)
-            if fetched and not is_as_fetched(fetched, source):
-                log.warning(
-                    "%s: its name is that of a fetched file, but what it declared is lost, as in a copy without"
-                    " metadata; it withdraws nothing, and its modification time counts as its extraction time; a run"
-                    " with a source and --full-refresh puts this right",
-                    info.key,
-                )
+            now = new_source(job.store, name, info, dataset.made_by)
+            if source and is_same(job, source, now):
+                source = replace(source, etag=now.etag, last_modified=now.last_modified)
+            else:
+                now.pending = source.pending if source else {}
+                source = now
+                warn_if_no_longer_as_fetched(source, dataset.name)
         found[name] = replace(source, written=dict(source.written), pending=dict(source.pending))
     return found
+
+
+def is_same(job: Job, known: Source, now: Source) -> bool:
+    """Whether a file that was landed again is what the record describes: what is known of it stays known."""
+    if not known.digest or known.described != now.described:
+        return False
+    with job.store.local(now.key) as path:
+        return digest(path) == known.digest
+
+
+def digest(path: Path) -> str:
+    """The hash of a file's bytes."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def warn_if_no_longer_as_fetched(source: Source, dataset: str) -> None:
+    """Warn where a file has the name of a fetched one, and not what that declared."""
+    fetched = read_name(source.key, dataset)
+    if fetched and not is_as_fetched(fetched, source):
+        log.warning(
+            "%s: its name is that of a fetched file, but what it declared is lost, as in a copy without metadata; it"
+            " withdraws nothing, and its modification time counts as its extraction time; a run with a source and"
+            " --full-refresh puts this right",
+            source.key,
+        )
 
 
 def run(this: Run, datasets: Sequence[Dataset]) -> list[str]:

@@ -115,6 +115,45 @@ def test_a_file_landed_again_is_taken_in_whole(lake: Lake) -> None:
     assert lake.ask(injured) == [(2, 10, 10), (3, 10, 0)]
 
 
+def test_the_same_file_landed_again_is_known(lake: Lake) -> None:
+    covers = ("2024-01-01", "2024-03-01")
+    lake.land(joined(month(1), month(2)), "a.csv", EARLY, covers)
+    lake.land(month(1), "b.csv", EARLY)
+    lake.run()
+    before = lake.ask("select * exclude etag from meta_sources order by file")
+    for given in (["--years=2019"], [*DAY, "--run-id=daily"], ["--start=2024-02-01", "--end=2024-03-01"]):
+        lake.land(joined(month(1), month(2)), "a.csv", EARLY, covers)
+        lake.land(month(1), "b.csv", EARLY)
+        log = lake.run(*given)
+        assert "ingest_raw crashes: 2 landed files, 0 read, 2 unchanged" in log
+        assert "stay in landing" not in log
+        assert "also works on" not in log
+        assert lake.ask("select * exclude etag from meta_sources order by file") == before
+
+
+def test_the_same_file_landed_again_meanwhile_and_read_by_another_run_is_known_to_both(lake: Lake) -> None:
+    lake.land(joined(month(1), month(2)), "a.csv", EARLY)
+    lake.run("--start=2019-01-01", "--end=2019-02-01", stages=STAGES[:1])
+
+    def another() -> None:
+        lake.land(joined(month(1), month(2)), "a.csv", EARLY)
+        lake.run("--start=2024-01-01", "--end=2024-02-01", "--run-id=another", stages=STAGES[:1])
+
+    store = WatchedStore(lake.store, "put", keys.sources("crashes"), another)
+    done = lake.stage("ingest_raw", "--start=2024-02-01", "--end=2024-03-01", "--run-id=first", store=store)
+    assert done.code == 0, done.log
+    assert "stay in landing" not in lake.stage("ingest_raw", "--start=2019-01-01", "--end=2019-02-01").log
+
+
+@pytest.mark.parametrize("change", ["content", "time"])
+def test_a_file_of_the_same_size_that_differs_is_read_again(lake: Lake, change: str) -> None:
+    lake.land(month(1), "a.csv", EARLY)
+    lake.run()
+    lake.land(month(1, injured=3 if change == "content" else 0), "a.csv", LATE if change == "time" else EARLY)
+    assert "ingest_raw crashes: 1 landed files, 1 read, 0 unchanged" in lake.run(*DAY, "--run-id=daily")
+    assert lake.one(INJURED) == (30 if change == "content" else 0)
+
+
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_what_an_unfinished_run_began_the_next_scheduled_one_carries_through(lake: Lake, done: int) -> None:
     lake.land(month(1), "1.csv", EARLY)
