@@ -132,10 +132,33 @@ class Demo:
             said.append(f"a landed file stays for the next run; to leave it out: {paste('rm', *map(str, landed))}")
         return "\n  ".join(said)
 
+    @property
+    def took_in_rows(self) -> bool:
+        """Whether this call's run had any rows to work on."""
+        manifests = self.lake.glob(f"{keys.RUNS}*/ingest_raw/*.json")
+        return any(json.loads(it.read_text())["rows_in"] for it in manifests if it.stat().st_mtime >= self.began)
+
+    def what_is_missing(self, *, published: bool) -> str:
+        """Why there is nothing to show of this run, or no more than of the runs before; '' if there is."""
+        if self.took_in_rows:
+            return "" if published else f"Nothing is published: every row was rejected; see {self.lake}/quarantine/"
+        records = [json.loads(path.read_text()) for path in self.lake.glob("raw/*/_sources.json")]
+        landed = any(source["rows"] and not source["removed_at"] for record in records for source in record.values())
+        why = "the landed files have headers, but no rows"
+        if landed:
+            why = "none of those in landing is of this run's dates"
+        then = "The warehouse is as before" if published else "Nothing is published yet"
+        return f"No rows were taken in: {why}. {then}."
+
     def show_answers(self) -> None:
         """Some ready queries, and where everything is."""
         settings = replace(self.settings, environ={**self.settings.environ, "COLLISIONS_LAKE": str(self.lake)})
-        for name in QUERIES:
+        published = (self.lake / keys.WAREHOUSE).exists()
+        missing = self.what_is_missing(published=published)
+        if missing:
+            self.console.print(missing)
+        # The ledger is of the newest run that had rows.
+        for name in [name for name in QUERIES if published and not (missing and name == "ledger")]:
             self.console.print(f"\nscripts/query {name}", style="bold")
             sys.stdout.flush()
             if query.embedded(settings, self.console, [name]) != 0:
@@ -144,8 +167,9 @@ class Demo:
         ask = paste("scripts/query", "select count(*) from fct_collisions", **self.settings.chosen_folders, **lake)
         self.console.print(f"\nDone in {self.seconds:.0f} s.", style="bold")
         self.console.print(f"  lake       {self.lake} (landing, raw, clean, curated, quarantine, _runs)")
-        self.console.print(f"  warehouse  {self.lake}/warehouse/collisions.duckdb")
-        self.console.print(f"  ask it     {ask}")
+        if published:
+            self.console.print(f"  warehouse  {self.lake}/{keys.WAREHOUSE}")
+            self.console.print(f"  ask it     {ask}")
         self.console.print(f"  log        {self.settings.airflow_home}/demo.log")
         self.console.print(f"  UI         {self.ui}")
         if (page := self.lake / keys.REPORT).exists():  # it may have failed, with a warning

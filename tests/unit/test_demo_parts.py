@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -28,7 +29,7 @@ from collisions_ops.in_airflow.airflow_local_settings import WAIT_SECONDS, creat
 from collisions_ops.settings import ROOT, Ports, Settings
 from collisions_ops.ui import RESTARTS, Part, Ui, kill_group, stop
 from collisions_ops.wait import until
-from lake import crashes_csv, rows
+from lake import Lake, crashes_csv, rows
 
 SAID = "2026-01-01T00:00:00Z [{level:8}] {text} [airflow.task.operators.collisions_operators.local.LocalStageOperator]"
 
@@ -260,6 +261,36 @@ def test_a_failed_run_names_the_landed_file_to_remove_and_rejected_rows_only_if_
     (tmp_path / "lake/quarantine/rows.parquet").touch()
     with pytest.raises(OpsError, match=r"rejected rows: .*quarantine/"):
         demo_in(tmp_path, programs, io.StringIO()).run_dag({})
+
+
+def answers(lake: Lake, state: Path, *arguments: str) -> str:
+    """What is shown after a run of all stages with these arguments."""
+    out = io.StringIO()
+    demo = demo_in(state, state, out, VENV=sys.prefix)
+    lake.run(*arguments)
+    demo.show_answers()
+    return out.getvalue()
+
+
+def test_a_run_that_took_in_no_rows_says_so_and_shows_no_other_runs_ledger(tmp_path: Path) -> None:
+    lake = Lake(lake=str(tmp_path / "lake"), max_quarantine_ratio="1")
+    lake.land(crashes_csv(rows(1)).splitlines()[0], "header.csv")
+    for _ in range(2):  # it is read but once
+        said = answers(lake, tmp_path)
+        assert "No rows were taken in: the landed files have headers, but no rows. Nothing is published yet." in said
+        assert "scripts/query" not in said
+        assert "warehouse  " not in said
+        assert "Done in" in said
+    lake.land(crashes_csv(rows(5, CRASH_DATE="never")), "rejected.csv")
+    said = answers(lake, tmp_path)
+    assert f"Nothing is published: every row was rejected; see {tmp_path}/lake/quarantine/" in said
+    assert "scripts/query" not in said
+    lake.wipe("landing/crashes/rejected.csv")
+    lake.land(crashes_csv(rows(30)), "good.csv")
+    assert re.findall("scripts/query ([a-z_]+)", answers(lake, tmp_path)) == ["ledger", "by_borough", "worst_days"]
+    said = answers(lake, tmp_path, "--years=2019")
+    assert "No rows were taken in: none of those in landing is of this run's dates. The warehouse is as before." in said
+    assert re.findall("scripts/query ([a-z_]+)", said) == ["by_borough", "worst_days"]
 
 
 @pytest.mark.parametrize(
