@@ -20,7 +20,8 @@ from stages.lake import keys
 def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]) -> None:
     """Put files into landing, each with its time of modification as its extraction time; switch the DAG on."""
     check_files(files)
-    of = {file: dataset or dataset_of(file) for file in files}
+    otherwise = "; scripts/land --dataset NAME lands it all the same"
+    of = {file: dataset or dataset_of(file, otherwise) for file in files}
     from stages.errors import StageError
     from stages.lake.store import open_store
     from stages.settings import Settings
@@ -42,8 +43,10 @@ def land(cluster: Cluster, console: Console, dataset: str, files: Sequence[Path]
         console.print(f"{DAG} is now on: it runs daily, starting at once; {airflow.address}")
 
 
-def dataset_of(file: Path) -> str:
-    """The dataset whose header a file has; raises OpsError where it has none's, or one that ingest_raw would refuse."""
+def dataset_of(file: Path, otherwise: str = "") -> str:
+    """The dataset whose header a file has; raises OpsError where it has none's (and what can be done `otherwise`), or
+    one that ingest_raw would refuse.
+    """
     from stages.datasets import names, registry
     from stages.errors import StageError
     from stages.landing.content import opened
@@ -58,10 +61,7 @@ def dataset_of(file: Path) -> str:
     except StageError as error:
         raise OpsError(str(error)) from None
     if found is None:
-        raise OpsError(
-            f"{file}: its first line is the header of none of the datasets: {', '.join(names())}; scripts/land"
-            " --dataset NAME lands it all the same"
-        )
+        raise OpsError(f"{file}: its first line is the header of none of the datasets: {', '.join(names())}{otherwise}")
     return found.name
 
 

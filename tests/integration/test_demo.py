@@ -101,6 +101,10 @@ def test_a_file_that_is_none_of_the_datasets_is_refused_before_anything_is_made(
     done = demo(tmp_path, "good.csv", "photo.csv")
     assert (done.returncode, done.stdout) == (1, "")
     assert "photo.csv, line 1: is not UTF-8 text" in done.stderr
+    (tmp_path / "notes.csv").write_text("some notes\n")
+    done = demo(tmp_path, "notes.csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("the header of none of the datasets: crashes, persons, vehicles\n")
     assert not (tmp_path / "lake-files").exists()
 
 
