@@ -43,7 +43,7 @@ from stages.landing.content import opened
 from stages.landing.csv_file import BLOCK_BYTES, REJECTS, Block, Reject, Rows, read_blocks, read_rows
 from stages.landing.header import Header, read_header
 from stages.landing.socrata.plan import is_as_fetched, read_name
-from stages.logs import log, progress
+from stages.logs import counted, log, progress
 from stages.parallel import parallel
 
 
@@ -254,19 +254,22 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     everything = sources | removed
     forget_carried(job.store, dataset.name, everything.values())
     read, written = read_what_is_missing(raw, dataset, sources, removed)
-    log.info("%s: %d landed files, %d read, %d unchanged", job.what, len(sources), len(read), len(sources) - len(read))
+    log.info(
+        "%s: %s, %d read, %d unchanged",
+        *(job.what, counted(len(sources), "landed file"), len(read), len(sources) - len(read)),
+    )
     if job.months:
         log.info(
-            "%s: also works on the %d months of new, changed or removed files: %s",
-            *(job.what, len(job.months), spans(job.months)),
+            "%s: also works on %s of new, changed or removed files: %s",
+            *(job.what, counted(len(job.months), "month"), spans(job.months)),
         )
     warn_of_dates_without_rows(job, sources)
     for source in sources.values():
         if left := source.left_in_landing:
             log.warning(
-                "%s: %s rows from %s to %s stay in landing: this run works only on the months of %s; a scheduled run,"
-                " or a run over their dates, takes them in",
-                *(source.key, f"{sum(left.values()):,}", min(left), max(left), job.scope),
+                "%s: %s of %s left in landing: this run works only on the months of %s; a scheduled run, or a run over"
+                " these months, takes in what is left",
+                *(source.key, counted(sum(left.values()), "row"), spans(left), job.scope),
             )
 
     concerned = [source for source in sources.values() if any(map(job.touches, source.months)) or not source.months]
@@ -310,8 +313,9 @@ def removed_sources(raw: RawLayer, sources: dict[str, Source]) -> dict[str, Sour
             held = [source.part(job.dataset, month) for month in raw.before[name]]
             rows = sum(rows_in(job.store, key) for key in held)
             log.warning(
-                "%s: is no longer in landing: this run removes its %s rows in %d months%s",
-                *(source.key, f"{rows:,}", len(held), f", {spans(raw.before[name])}" if held else ""),
+                "%s: is no longer in landing: this run removes its %s in %s%s",
+                *(source.key, counted(rows, "row"), counted(len(held), "month")),
+                f", {spans(raw.before[name])}" if held else "",
             )
             job.rules["landed_file_removed"] += rows
             source = replace(source, removed_at=job.started_at.isoformat(), written={}, quarantined={})

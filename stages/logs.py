@@ -63,6 +63,15 @@ def counter(total: int, what: str, unit: str = "row") -> Iterator[Callable[[int]
     yield tell
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(4150, "row")
+    ('1 row', '4,150 rows')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def human_bytes(count: int) -> str:
     """`1234567` → `1.2 MB` (powers of ten)."""
     size = float(count)

@@ -27,7 +27,7 @@ from stages.lake.manifests import merged, read_listed
 from stages.lake.parquet import read_column, to_parquet
 from stages.lake.retention import forget_runs
 from stages.lake.store import ObjectInfo, ObjectStore
-from stages.logs import log
+from stages.logs import counted, log
 from stages.warehouse.build import Failure
 from stages.warehouse.layer import CuratedLayer, etags, list_curated
 from stages.warehouse.making import STAGE, Making
@@ -67,7 +67,8 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
         making = Making(scratch / "collisions.duckdb", jobs, CuratedLayer(store, listed, stack), manifests)
         with undisturbed(jobs):
             # what no finished run has published may have been written to by some other program
-            ledgers, failures = making.make(published if rows_before else None, full_refresh=this.full_refresh)
+            trusted = bool(rows_before)
+            ledgers, failures = making.make(published, trusted=trusted, full_refresh=this.full_refresh)
             newest = [day for dataset in datasets if (day := newest_date(store, dataset))]
         report(store, failures)
         built = making.built
@@ -84,7 +85,8 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
     log.info("%s: published %s", STAGE, store.describe(keys.WAREHOUSE))
     publish_report(store, page)
     if forgotten := forget_runs(store, this.settings.keep_runs_days, datetime.now(UTC)):
-        log.info("%s: removed %d records of runs older than %d days", STAGE, forgotten, this.settings.keep_runs_days)
+        records, days = counted(forgotten, "record"), counted(this.settings.keep_runs_days, "day")
+        log.info("%s: removed %s of runs older than %s", STAGE, records, days)
     rows = {dataset.name: ledgers[dataset].rows_out for dataset in datasets}
     return {"run": this.run_id, "rows": rows, "newest_date": max(newest, default=None)}
 

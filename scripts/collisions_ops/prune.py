@@ -20,7 +20,7 @@ from stages.lake.sources import Source, load_sources
 from stages.lake.store import ObjectStore, open_store
 from stages.landing.socrata.plan import read_name
 from stages.landing.socrata.superfluous import superfluous
-from stages.logs import human_bytes
+from stages.logs import counted, human_bytes
 from stages.settings import Settings
 from stages.warehouse.making import rejected_by_source
 
@@ -44,10 +44,12 @@ def prune(settings: OpsSettings, cluster: Cluster | None, console: Console, *, r
     if not found:
         console.print("no fetched file is superfluous")
     elif remove:
-        console.print(f"removed {len(found)} files, {size}; the next run removes their rows from the raw layer,")
+        console.print(
+            f"removed {counted(len(found), 'file')}, {size}; the next run removes their rows from the raw layer,"
+        )
         console.print("and from meta_revisions the revisions that only they show")
     else:
-        console.print(f"{len(found)} files, {size}; nothing is removed without --yes")
+        console.print(f"{counted(len(found), 'file')}, {size}; nothing is removed without --yes")
         console.print("no number would change, but meta_revisions would lose the revisions that only they show")
 
 

@@ -13,6 +13,7 @@ from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import CONTEXT, DAG
 from stages.lake.sources import Source, newest_fetched
+from stages.logs import counted
 
 STAGES_NAMESPACE = ("--namespace", "collisions")
 FAILED_PODS = ("pods", "--selector", "app=stage", "--field-selector", "status.phase=Failed")
@@ -139,7 +140,7 @@ def how_new(fetched: Source, now: datetime, stale_days: int) -> tuple[str, bool]
     is_stale = days > stale_days
     said = f": it has stood still for over {stale_days} days" if is_stale else ""
     return (
-        f"fetched {fetched.extracted_at[:16]}Z; the source's newest record: {newest}, {days} days ago{said}",
+        f"fetched {fetched.extracted_at[:16]}Z; the source's newest record: {newest}, {counted(days, 'day')} ago{said}",
         is_stale,
     )
 

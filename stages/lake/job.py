@@ -17,7 +17,7 @@ from stages.lake.manifests import Manifest, merged, read_manifest
 from stages.lake.scope import Scope
 from stages.lake.store import ObjectInfo, ObjectStore
 from stages.lake.tally import Tally
-from stages.logs import human_bytes, log
+from stages.logs import counted, human_bytes, log
 from stages.settings import Settings
 
 STAGES = ("ingest_raw", "transform_clean", "transform_curated", "model_analytics")
@@ -272,7 +272,7 @@ class Job:
         record = self.record(ledger)
         self.store.put(self.manifest_key, json.dumps(record, indent=1).encode())
         for rule, count in self.rules.most_common():
-            log.info("%s: rule %s: %s rows", self.what, rule, f"{count:,}")
+            log.info("%s: rule %s: %s", self.what, rule, counted(count, "row"))
         log.info(
             "%s: rows in %s, out %s, quarantined %s, superseded %s; files %s, bytes %s; %.2f s",
             *(self.what, *(f"{count:,}" for count in asdict(ledger).values()), f"{len(self.outputs):,}"),

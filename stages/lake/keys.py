@@ -76,7 +76,7 @@ def is_manifest(key: str) -> bool:
 
 def failure(run_id: str, stage: str, chunk: str = "") -> str:
     """Key of the record of how a stage of a run, or a chunk of it, last failed."""
-    return f"{run(run_id)}{FAILED}/{stage}/{safe_name(chunk) if chunk else 'all'}"
+    return f"{run(run_id)}{FAILED}/{stage}/{safe_name(chunk.replace(',', '+')) if chunk else 'all'}"
 
 
 def fetched_pages(dataset: str, run_id: str = "", what: str = "") -> str:

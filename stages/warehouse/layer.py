@@ -14,9 +14,9 @@ from stages.datasets.dataset import Dataset
 from stages.errors import ContractError, StageError
 from stages.lake import keys
 from stages.lake.parquet import made_by
-from stages.lake.scope import whole_months
+from stages.lake.scope import spans, whole_months
 from stages.lake.store import ObjectInfo, ObjectStore
-from stages.logs import progress
+from stages.logs import counted, progress
 from stages.parallel import parallel
 from stages.warehouse.build import Curated, Versions
 
@@ -127,8 +127,9 @@ class CuratedLayer:
         if stale:
             scope = whole_months(list(stale))
             raise ContractError(
-                f"model_analytics: {len(stale)} months of {dataset.name} from {min(stale)} to {max(stale)} were made by"
-                " an older version of the code and are outside this run; nothing is published. A run with"
+                f"model_analytics: {counted(len(stale), 'month')} of {dataset.name}, {spans(stale)},"
+                f" {'was' if len(stale) == 1 else 'were'} made by an older version of the code and lie outside this"
+                " run; nothing is published. A run with"
                 f" --start={scope.start} --end={scope.end} (params start and end) remakes them, and so does one without"
                 " dates"
             )

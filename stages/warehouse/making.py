@@ -62,13 +62,13 @@ class Making:
         self.checks = checks(folders)
         self.made_by = fingerprint(made, self.jobs)
 
-    def make(self, published: ObjectInfo | None, *, full_refresh: bool) -> Made:
-        """Build and check the file: from the published one, if it can be trusted and little has changed, or whole;
+    def make(self, published: ObjectInfo | None, *, trusted: bool, full_refresh: bool) -> Made:
+        """Build and check the file: from the published one, if it is `trusted` and little has changed, or whole;
         the log says which.
         """
         if full_refresh:
             log.info("%s: building the whole warehouse: the run asks for it", STAGE)
-        elif made := self.by_steps(published):
+        elif made := self.by_steps(published, trusted=trusted):
             return made
         return self.whole()
 
@@ -86,13 +86,15 @@ class Making:
             build(warehouse, self.models)
             return self._complete(warehouse)
 
-    def by_steps(self, published: ObjectInfo | None) -> Made | None:
+    def by_steps(self, published: ObjectInfo | None, *, trusted: bool) -> Made | None:
         """Bring a copy of the published file up to date and check it; None where it is to be built whole. A failure
         here is not believed before it is seen whole.
         """
         try:
             if published is None:
-                raise BuildWhole("no finished run has published the warehouse that is there, if any")
+                raise BuildWhole("there is none yet")
+            if not trusted:
+                raise BuildWhole("no finished run has published the one that is there")
             with self.layer.store.local(published.key) as path:
                 shutil.copyfile(path, self.built)
             with self._open() as warehouse:

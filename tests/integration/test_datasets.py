@@ -58,7 +58,7 @@ def test_another_dataset_goes_through_the_four_stages(both: Lake) -> None:
         ("model_analytics", "bridges", 3, 3, 0, 0),
     ]
     assert [row["reason"] for row in both.quarantined("transform_clean")] == ["inspection_missing"]
-    assert "transform_clean bridges: rule state_unreadable: 1 rows" in log
+    assert "transform_clean bridges: rule state_unreadable: 1 row" in log
     assert both.one("select count(*) from meta_quality where table_name = 'fct_inspections' and passed") == 1
 
 
@@ -164,7 +164,7 @@ def test_partitions_that_older_rules_made_are_named_and_remade(lake: Lake, wider
     lake.run(*five_days, stages=STAGES[:-1])
     stale = lake.stage("model_analytics", *five_days)
     assert stale.code == 65
-    assert "2 months of crashes from 2024-01 to 2024-02 were made by an older version" in stale.last
+    assert "2 months of crashes, 2024-01 to 2024-02, were made by an older version" in stale.last
     assert "--start=2024-01-01 --end=2024-03-01 (params start and end) remakes them" in stale.last
     assert lake.contents() == before  # what was published is unchanged
     lake.run("--start=2024-01-01", "--end=2024-03-01", "--run-id=remake")

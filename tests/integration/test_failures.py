@@ -39,6 +39,7 @@ def test_whatever_ends_a_stage_is_recorded_with_its_chunk(
         with pytest.raises(type(error)):
             folder_lake.stage(*arguments, store=store)
     record = json.loads(folder_lake.store.read(keys.failure("one", "transform_clean", chunk)))
+    assert folder_lake.store.head(f"_runs/one/failed/transform_clean/{chunk.replace(',', '+')}")
     assert (record["run_id"], record["stage"], record["chunk"]) == ("one", "transform_clean", chunk)
     assert (record["error"], record["message"]) == (type(error).__name__, str(error))
 

@@ -42,7 +42,7 @@ def test_a_dry_run_prints_requests_and_counts_and_lands_nothing(
     assert fetch(server, tmp_path / "lake", *WEEK, "--dataset", "crashes", "--dry-run") == 0
     said = capsys.readouterr().err
     assert said.index("select=:*,*") < said.index("select=count(*)")  # every request that it made
-    assert "would fetch [2024-02-26, 2024-03-11): 5 rows in 1 requests, the first being GET http://127.0.0.1" in said
+    assert "would fetch [2024-02-26, 2024-03-11): 5 rows in 1 request, the first being GET http://127.0.0.1" in said
     assert {kind for kind, _ in server.requests} == {"probe", "count"}
     assert not (tmp_path / "lake").exists()
 

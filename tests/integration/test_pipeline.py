@@ -334,9 +334,9 @@ def test_rows_outside_the_scope_are_reported(folder_lake: Lake) -> None:
         crashes_csv(rows(2, CRASH_DATE="03/05/2024") + rows(1, 3, CRASH_DATE="12/31/2023")), "a.csv", FIRST
     )
     log = folder_lake.run("--start=2024-03-01", "--end=2024-03-06")
-    assert "WARNING: landing/crashes/a.csv: 1 rows from 2023-12 to 2023-12 stay in landing" in log
+    assert "WARNING: landing/crashes/a.csv: 1 row of 2023-12 left in landing" in log
     assert folder_lake.one("select count(*) from fct_collisions") == 2
-    assert "stay in landing" not in folder_lake.run("--start=2023-12-31", "--end=2024-03-06")
+    assert "left in landing" not in folder_lake.run("--start=2023-12-31", "--end=2024-03-06")
     assert folder_lake.one("select count(*) from fct_collisions") == 3
 
 

@@ -153,7 +153,7 @@ def test_only_the_months_that_have_changed_are_rebuilt(lake: Lake) -> None:
     for number, (year, month) in enumerate(MONTHS):
         lake.land(crashes_csv(rows(2, 10 * number + 1, CRASH_DATE=f"{month:02}/05/{year}")), f"{number}.csv", EXTRACTED)
     log = lake.run(*TAKE_IN, "--run-id=all")
-    assert "building the whole warehouse: no finished run has published" in log
+    assert "building the whole warehouse: there is none yet" in log
     log = lake.run(*TAKE_IN, "--run-id=none")
     assert "changed since the published one: nothing; months to rebuild: 0" in log
     moved = rows(1, 11, CRASH_DATE="06/07/2022")  # was in 2021-02

@@ -47,7 +47,7 @@ def test_a_scheduled_run_takes_in_a_revision_of_any_age(lake: Lake) -> None:
     others = lake.listing("_runs/", "landing/", "quarantine/", "warehouse/", keys.sources("crashes"))
     lake.land(month(1, injured=2), "revised.csv", LATE)
     log = lake.run(*DAY, "--run-id=daily")
-    assert "ingest_raw crashes: also works on the 1 months of new, changed or removed files: 2024-01" in log
+    assert "ingest_raw crashes: also works on 1 month of new, changed or removed files: 2024-01" in log
     assert lake.one(INJURED) == 20
     for stage in STAGES[:3]:
         assert months_of(lake, "daily", stage) == {"2024-01"}
@@ -94,7 +94,7 @@ def test_a_scheduled_run_without_news_warns_of_nothing(folder_lake: Lake) -> Non
 def test_what_a_manual_run_leaves_in_landing_the_next_scheduled_one_takes_in(lake: Lake) -> None:
     lake.land(joined(month(1), month(2), month(3)), "quarter.csv", EARLY)
     log = lake.run("--start=2024-02-10", "--end=2024-02-11")
-    assert "quarter.csv: 20 rows from 2024-01 to 2024-03 stay in landing" in log
+    assert "quarter.csv: 20 rows of 2024-01, 2024-03 left in landing" in log
     assert lake.ask(STATE) == [("landing/crashes/quarter.csv", 30, 20, 10)]
     lake.run(*DAY, "--run-id=daily")
     assert lake.ask(STATE) == [("landing/crashes/quarter.csv", 30, 0, 30)]
@@ -109,7 +109,7 @@ def test_a_file_landed_again_is_taken_in_whole(lake: Lake) -> None:
     lake.land(joined(month(2, injured=1), month(3)), "a.csv", LATE)
     for _ in range(2):
         log = lake.run("--start=2024-03-01", "--end=2024-04-01")
-        assert "a.csv: 10 rows from 2024-02 to 2024-02 stay in landing" in log
+        assert "a.csv: 10 rows of 2024-02 left in landing" in log
         assert lake.ask(injured) == [(2, 10, 0), (3, 10, 0)]
     lake.run(*DAY)
     assert lake.ask(injured) == [(2, 10, 10), (3, 10, 0)]
@@ -126,7 +126,7 @@ def test_the_same_file_landed_again_is_known(lake: Lake) -> None:
         lake.land(month(1), "b.csv", EARLY)
         log = lake.run(*given)
         assert "ingest_raw crashes: 2 landed files, 0 read, 2 unchanged" in log
-        assert "stay in landing" not in log
+        assert "left in landing" not in log
         assert "also works on" not in log
         assert lake.ask("select * exclude etag from meta_sources order by file") == before
 
@@ -142,7 +142,7 @@ def test_the_same_file_landed_again_meanwhile_and_read_by_another_run_is_known_t
     store = WatchedStore(lake.store, "put", keys.sources("crashes"), another)
     done = lake.stage("ingest_raw", "--start=2024-02-01", "--end=2024-03-01", "--run-id=first", store=store)
     assert done.code == 0, done.log
-    assert "stay in landing" not in lake.stage("ingest_raw", "--start=2019-01-01", "--end=2019-02-01").log
+    assert "left in landing" not in lake.stage("ingest_raw", "--start=2019-01-01", "--end=2019-02-01").log
 
 
 @pytest.mark.parametrize("change", ["content", "time"])
@@ -150,7 +150,7 @@ def test_a_file_of_the_same_size_that_differs_is_read_again(lake: Lake, change: 
     lake.land(month(1), "a.csv", EARLY)
     lake.run()
     lake.land(month(1, injured=3 if change == "content" else 0), "a.csv", LATE if change == "time" else EARLY)
-    assert "ingest_raw crashes: 1 landed files, 1 read, 0 unchanged" in lake.run(*DAY, "--run-id=daily")
+    assert "ingest_raw crashes: 1 landed file, 1 read, 0 unchanged" in lake.run(*DAY, "--run-id=daily")
     assert lake.one(INJURED) == (30 if change == "content" else 0)
 
 

@@ -33,7 +33,7 @@ from stages.landing.socrata.plan import (
     read_name,
     republished,
 )
-from stages.logs import counter, human_bytes, log
+from stages.logs import counted, counter, human_bytes, log
 
 ROUNDS = 4  # how often a source that changes while it is read is read again
 TIMESTAMPS = {"floating_timestamp", "fixed_timestamp", "calendar_date"}
@@ -188,9 +188,9 @@ class Fetch:
         if not one.whole:
             self._cache(one, columns, answer.rows).clear()
         log.info(
-            "%s: fetched %s: %s rows, %s, %d requests so far → %s",
-            *(self.dataset.name, one.what, f"{answer.rows:,}", human_bytes(path.stat().st_size)),
-            *(self.client.requests, self.run.store.describe(key)),
+            "%s: fetched %s: %s, %s, %s so far → %s",
+            *(self.dataset.name, one.what, counted(answer.rows, "row"), human_bytes(path.stat().st_size)),
+            *(counted(self.client.requests, "request"), self.run.store.describe(key)),
         )
         return key
 
@@ -209,8 +209,9 @@ class Fetch:
         )  # fmt: skip
         pages = 1 if one.whole else max(1, -(-expected // limit))
         log.info(
-            "%s: would fetch %s: %s rows in %d requests, the first being %s",
-            *(self.dataset.name, one.what, f"{expected:,}", pages, self.client.describe(request)),
+            "%s: would fetch %s: %s in %s, the first being %s",
+            *(self.dataset.name, one.what, counted(expected, "row"), counted(pages, "request")),
+            self.client.describe(request),
         )
 
     # --- what the source says of itself ---
@@ -292,8 +293,8 @@ class Fetch:
         days = (datetime.now(UTC).date() - newest).days
         say = log.warning if days > self.run.settings.stale_days else log.info
         say(
-            "%s: the source has %s rows; its newest record is of %s, %d days ago%s",
-            *(self.dataset.name, f"{now.rows:,}", newest, days),
+            "%s: the source has %s; its newest record is of %s, %s ago%s",
+            *(self.dataset.name, counted(now.rows, "row"), newest, counted(days, "day")),
             f" (more than COLLISIONS_STALE_DAYS={self.run.settings.stale_days})" if say == log.warning else "",
         )
 
