@@ -35,7 +35,7 @@ STAGE_LINE = re.compile(
 @dataclass(frozen=True)
 class Demo:
     """One call of scripts/demo. `began` is when it was called, by the wall clock; `ui` the command that does the same
-    and then serves the UI; `lock` what keeps others from the state folder.
+    and then serves the UI, '' where this one will; `lock` what keeps others from the state folder.
     """
 
     settings: Settings
@@ -112,7 +112,7 @@ class Demo:
             if found := STAGE_LINE.match(line):
                 level = "" if found[1] == "info" else f"{found[1]}: "
                 self.console.print(f"{self.seconds:3.0f} s    {level}{found[2]}", style="red" if level else None)
-                if level:
+                if found[1] in {"error", "critical"}:
                     errors.append(found[2])
 
         arguments = [DAG, "--conf", json.dumps(conf)]
@@ -120,17 +120,25 @@ class Demo:
             self.settings, self.console, self.environ, arguments, log=log, show=show, lock=self.lock
         )
         if code != 0:
-            raise OpsError(self.what_failed(log, "\n".join(errors)))
+            raise OpsError(self.what_failed(log, "\n".join(errors), conf))
 
-    def what_failed(self, log: Path, errors: str) -> str:
-        """Where to look after a failed run, and which landed files its errors name."""
+    def what_failed(self, log: Path, errors: str, conf: Mapping[str, Any]) -> str:
+        """Where to look after a failed run with these params, which landed files its errors name, and how to go on."""
         said = [f"the run failed. Airflow's whole output: {log}"]
-        if any(path.is_file() for path in (self.lake / "quarantine").glob("**/*")):
-            said.append(f"rejected rows: {self.lake}/quarantine/")
-        landed = [path for path in sorted((self.lake / "landing").glob("*/*")) if path.name in errors]
-        if landed:
-            said.append(f"a landed file stays for the next run; to leave it out: {paste('rm', *map(str, landed))}")
+        landed = [path for path in sorted((self.lake / "landing").glob("*/*")) if keys.is_csv(path.name)]
+        named = [path for path in landed if path.name in errors]
+        if named:
+            said.append(f"a landed file stays for the next run; to leave it out: {paste('rm', *map(str, named))}")
+            said.append(f"then {self.how_to_go_on(conf, others=named != landed)}")
         return "\n  ".join(said)
+
+    def how_to_go_on(self, conf: Mapping[str, Any], *, others: bool) -> str:
+        """What to do once a landed file is removed, by whether there are others."""
+        if not others:
+            return "land another, or the same once it is repaired: scripts/demo FILE.csv"
+        given = ("--conf", json.dumps(conf)) if conf else ()
+        words = ("scripts/airflow", "dags", "test" if self.ui else "trigger", DAG, *given)
+        return f"go on with the others: {paste(*words, **self.settings.chosen_folders)}"
 
     @property
     def took_in_rows(self) -> bool:
@@ -171,7 +179,8 @@ class Demo:
             self.console.print(f"  warehouse  {self.lake}/{keys.WAREHOUSE}")
             self.console.print(f"  ask it     {ask}")
         self.console.print(f"  log        {self.settings.airflow_home}/demo.log")
-        self.console.print(f"  UI         {self.ui}")
+        if self.ui:
+            self.console.print(f"  UI         {self.ui}")
         if (page := self.lake / keys.REPORT).exists():  # it may have failed, with a warning
             self.console.print(f"  report     {page.absolute().as_uri()}")
 
@@ -228,9 +237,10 @@ def demo(
             raise OpsError(f"port {port} on 127.0.0.1 is taken; choose another: {other}")
         if source:
             environ |= meanwhile.enter_context(source_server.serving(settings))
-            console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in place of the city's API")
+            console.print(f"the source: {environ['COLLISIONS_SOURCE_URL']}, in place of the city's API;")
+            console.print(f"            {source_server.ON_PURPOSE}")
         again = ui_command(settings, files, conf, source=source, city=city if not (files or source) else "")
-        this = Demo(settings, console, environ, lake, began, again, lock)
+        this = Demo(settings, console, environ, lake, began, "" if ui else again, lock)
         settings.last_lake.write_text(str(lake))
         failed = this.run(landed, conf)
         if failed and not ui:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from collisions_ops.errors import OpsError
 from collisions_ops.settings import Settings
 
-FAULTS = ("--fault", "status@probe", "--fault", "cut@export")  # so that one sees a request being tried again
+FAULTS = ("--fault", "status@probe", "--fault", "cut@export")
+ON_PURPOSE = "its first answer is an error and its first export breaks off, on purpose: both are asked for again"
 
 
 @contextmanager

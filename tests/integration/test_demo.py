@@ -144,6 +144,7 @@ def in_terminal(state: Path, *arguments: str, **more: str) -> Iterator[tuple[int
 def test_a_source_is_fetched_from_and_what_fails_once_is_tried_again(tmp_path: Path) -> None:
     done = demo(tmp_path, "--source")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "its first answer is an error and its first export breaks off, on purpose" in done.stdout
     assert len(re.findall(r"http://127\.0\.0\.1:\d+: .*; trying again in", done.stdout)) == 2
     landed = [file.name[:-20] for file in sorted((tmp_path / "lake-source" / "landing").glob("*/[!.]*"))]
     assert landed == ["crashes_all_asof_", "persons_all_asof_", "vehicles_all_asof_"]

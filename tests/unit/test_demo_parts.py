@@ -244,29 +244,33 @@ def test_the_example_of_a_backfill_is_of_the_newest_month_in_the_lake(tmp_path: 
     assert example_days(tmp_path) == ("2022-01-01", "2022-01-04")
 
 
-def test_a_failed_run_names_the_landed_file_to_remove_and_rejected_rows_only_if_there_are_any(
-    tmp_path: Path, programs: Path
-) -> None:
+def test_a_failed_run_names_the_landed_file_to_remove_and_how_to_go_on(tmp_path: Path, programs: Path) -> None:
     landing = tmp_path / "lake/landing/things"
     landing.mkdir(parents=True)
     for name in ("good.csv", "bad one.csv"):
         (landing / name).touch()
-    program(programs / "airflow", f"echo '{SAID.format(level='error', text='bad one.csv: no header')}'; exit 1")
-    with pytest.raises(OpsError) as error:
-        demo_in(tmp_path, programs, io.StringIO()).run_dag({})
-    assert f"to leave it out: rm '{landing}/bad one.csv'" in str(error.value)
-    assert "good.csv" not in str(error.value)
-    assert "rejected rows" not in str(error.value)
-    (tmp_path / "lake/quarantine").mkdir()
-    (tmp_path / "lake/quarantine/rows.parquet").touch()
-    with pytest.raises(OpsError, match=r"rejected rows: .*quarantine/"):
-        demo_in(tmp_path, programs, io.StringIO()).run_dag({})
+    said = [SAID.format(level="error", text="bad one.csv: no header"), SAID.format(level="warning", text="good.csv: x")]
+    program(programs / "airflow", f"echo '{said[0]}'; echo '{said[1]}'; exit 1")
+
+    def failure(conf: dict[str, Any], ui: str = "scripts/demo --ui") -> str:
+        with pytest.raises(OpsError) as error:
+            replace(demo_in(tmp_path, programs, io.StringIO()), ui=ui).run_dag(conf)
+        return str(error.value)
+
+    assert f"to leave it out: rm '{landing}/bad one.csv'\n" in failure({})
+    again = f"then go on with the others: STATE={tmp_path} scripts/airflow dags"
+    assert failure({}).endswith(f"{again} test collisions_pipeline")
+    assert failure({"years": [2023]}).endswith(f"""{again} test collisions_pipeline --conf '{{"years": [2023]}}'""")
+    assert failure({}, ui="").endswith(f"{again} trigger collisions_pipeline")
+    assert "good.csv" not in failure({})
+    (landing / "good.csv").unlink()
+    assert failure({}).endswith("then land another, or the same once it is repaired: scripts/demo FILE.csv")
 
 
-def answers(lake: Lake, state: Path, *arguments: str) -> str:
+def answers(lake: Lake, state: Path, *arguments: str, ui: str = "scripts/demo --ui") -> str:
     """What is shown after a run of all stages with these arguments."""
     out = io.StringIO()
-    demo = demo_in(state, state, out, VENV=sys.prefix)
+    demo = replace(demo_in(state, state, out, VENV=sys.prefix), ui=ui)
     lake.run(*arguments)
     demo.show_answers()
     return out.getvalue()
@@ -285,10 +289,12 @@ def test_a_run_that_took_in_no_rows_says_so_and_shows_no_other_runs_ledger(tmp_p
     said = answers(lake, tmp_path)
     assert f"Nothing is published: every row was rejected; see {tmp_path}/lake/quarantine/" in said
     assert "scripts/query" not in said
+    assert "  UI         scripts/demo --ui" in said
     lake.wipe("landing/crashes/rejected.csv")
     lake.land(crashes_csv(rows(30)), "good.csv")
     assert re.findall("scripts/query ([a-z_]+)", answers(lake, tmp_path)) == ["ledger", "by_borough", "worst_days"]
-    said = answers(lake, tmp_path, "--years=2019")
+    said = answers(lake, tmp_path, "--years=2019", ui="")
+    assert "  UI  " not in said  # it is about to serve one
     assert "No rows were taken in: none of those in landing is of this run's dates. The warehouse is as before." in said
     assert re.findall("scripts/query ([a-z_]+)", said) == ["by_borough", "worst_days"]
 
