@@ -80,15 +80,17 @@ class FolderStore(ObjectStore):
         info = self.head(key)
         if info is None:
             raise ObjectMissing(f"{self.describe(key)}: no such object")
+        path = self._path(key)
         try:
-            stored = json.loads(self._metadata_path(self._path(key)).read_bytes())
+            stored = json.loads(self._metadata_path(path).read_bytes())
+            if "sha256" not in stored:  # as earlier versions wrote it
+                same = stored["etag"] == info.etag
+            else:
+                same = _size_and_time(path) == (stored["size"], stored["modified"]) or (
+                    info.size == stored["size"] and _sha256(path) == stored["sha256"]
+                )
         except (FileNotFoundError, ValueError):  # there is none, or a full disk has cut it
             return {}
-        if "sha256" not in stored:  # as earlier versions wrote it
-            return stored["metadata"] if stored["etag"] == info.etag else {}
-        path = self._path(key)
-        known = stored["size"], stored["modified"]
-        same = known == _size_and_time(path) or (stored["size"] == info.size and stored["sha256"] == _sha256(path))
         return stored["metadata"] if same else {}
 
     def read(self, key: str) -> bytes:
