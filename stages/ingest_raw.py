@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from hashlib import file_digest
@@ -42,7 +42,7 @@ from stages.lake.tally import EXAMPLES, ROW, cut
 from stages.landing.content import opened
 from stages.landing.csv_file import BLOCK_BYTES, REJECTS, Block, Reject, Rows, read_blocks, read_rows
 from stages.landing.header import Header, read_header
-from stages.landing.socrata.plan import is_as_fetched, read_name
+from stages.landing.socrata.plan import is_as_fetched, months_before, read_name
 from stages.logs import counted, log, progress
 from stages.parallel import parallel
 
@@ -253,15 +253,18 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     removed = removed_sources(raw, sources)
     everything = sources | removed
     forget_carried(job.store, dataset.name, everything.values())
-    read, written = read_what_is_missing(raw, dataset, sources, removed)
+    asked_for = job.run.also
+    if job.run.settings.source and not job.run.take_in_new:  # what was asked for before the dates is taken in, too
+        asked_for |= months_before(job.run.scope, job.run.also, job.run.settings.lookback_days)
+    read, written = read_what_is_missing(raw, dataset, sources, removed, asked_for)
     log.info(
         "%s: %s, %d read, %d unchanged",
         *(job.what, counted(len(sources), "landed file"), len(read), len(sources) - len(read)),
     )
-    if job.months:
+    if others := job.months - asked_for:
         log.info(
             "%s: also works on %s of new, changed or removed files: %s",
-            *(job.what, counted(len(job.months), "month"), spans(job.months)),
+            *(job.what, counted(len(others), "month"), spans(others)),
         )
     warn_of_dates_without_rows(job, sources)
     for source in sources.values():
@@ -354,9 +357,10 @@ def rows_in(store: ObjectStore, key: str) -> int:
 
 
 def read_what_is_missing(
-    raw: RawLayer, dataset: Dataset, sources: dict[str, Source], removed: dict[str, Source]
+    raw: RawLayer, dataset: Dataset, sources: dict[str, Source], removed: dict[str, Source], asked_for: Set[str]
 ) -> tuple[list[Source], dict[str, Output]]:
-    """Read the landed files that the raw layer lacks for this run's months; returns these, and what was written by key.
+    """Read the landed files that the raw layer lacks for this run's months, of which those `asked_for` are known
+    beforehand; returns these, and what was written by key.
 
     Reading one file may add months for which another has to be read again.
     """
@@ -364,7 +368,7 @@ def read_what_is_missing(
     read: dict[str, Source] = {}
     written: dict[str, Output] = {}
     problems: list[str] = []
-    job.months = raw.orphans(sources) | job.run.also
+    job.months = raw.orphans(sources) | asked_for
     while True:
         for source in removed.values():
             job.months |= raw.affected(source) | source.pending.keys()

@@ -77,7 +77,8 @@ class Settings:
             try:
                 values[name] = PARSERS[str(declared.type)](text)
             except ValueError as error:
-                shown = "" if "secret" in name or "token" in name else f" {text!r}"
+                in_address = declared.type in {"Address", "LineageTarget"} and re.search("[@?]", text)
+                shown = "" if "secret" in name or "token" in name or in_address else f" {text!r}"
                 problems.append(f"{PREFIX}{name.upper()}{shown}: {error}")
         lake = str(values.get("lake", ""))
         if not lake:

@@ -46,9 +46,9 @@ def parse_date(text: str | None) -> date | None:
     clock = _clock(found) if found["hour"] else time()
     if clock is None or (found["zone"] and clock != time()):
         return None
-    year, month, day = (int(found[name] or found[f"iso{name}"]) for name in ("year", "month", "day"))
+    year, month, day = (found[name] or found[f"iso{name}"] for name in ("year", "month", "day"))
     try:
-        return date(year + 2000 if year < 100 else year, month, day)
+        return date(int(year) + 2000 if len(year) == 2 else int(year), int(month), int(day))
     except ValueError:
         return None
 

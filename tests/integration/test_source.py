@@ -166,6 +166,67 @@ def test_a_daily_run_follows_edits_moves_and_late_reports_of_any_age(lake: Lake,
     assert len(ids(lake)) == 13
 
 
+def test_changes_that_were_lost_with_their_file_are_asked_for_again(lake: Lake, source: Source) -> None:
+    """The file of what had changed elsewhere is removed: before any run has taken it in, or after."""
+    run(lake, source, *DAY, NEW, "--full-refresh")
+    for day, injured in ((6, 7), (7, 8)):
+        source.table.edit("100", number_of_persons_injured=f"{injured}")
+        source.table.edit("203", number_of_persons_injured=f"{injured}")
+        dates = (f"--start=2024-03-{day:02}", f"--end=2024-03-{day + 1:02}")
+        if day == 7:
+            run(lake, source, *dates, NEW)
+        else:  # by the fetch alone
+            died = WatchedStore(lake.store, "list", "raw/", failing(StoreUnavailable("the store is away")))
+            assert lake.stage("ingest_raw", ONLY, *dates, NEW, store=died, **source.settings()).code == 75
+        lost = [info.key for info in lake.store.list("landing/") if "_changed_asof_" in info.key][-1]
+        lake.store.delete(lost)
+        run(lake, source, *dates, NEW)
+        edited = "select persons_injured from fct_collisions where collision_id in (100, 203)"
+        assert lake.ask(edited) == [(injured,), (injured,)]
+        source.asked()
+        run(lake, source, *dates, NEW)
+        assert source.asked() == ["probe", "count"]
+
+
+def test_an_edit_within_dates_that_a_manual_run_had_fetched_is_marked_once(folder_lake: Lake, source: Source) -> None:
+    ingest(folder_lake, source, *DAY, NEW, "--full-refresh")
+    source.table.edit("200", number_of_persons_injured="7")
+    ingest(folder_lake, source, *DAY)
+    ingest(folder_lake, source, *DAY, NEW)
+    source.asked()
+    log = ingest(folder_lake, source, *DAY, NEW)
+    assert source.asked() == ["probe", "count"]
+    assert "nothing to ask for" in log
+
+
+@pytest.mark.parametrize(
+    ("scope", "before"),
+    [(("--start=2024-03-01", "--end=2024-03-02"), date(2024, 2, 28)), (("--years=2024",), date(2023, 12, 30))],
+)
+def test_a_manual_run_takes_in_the_days_that_it_asks_for_before_its_dates(
+    lake: Lake, source: Source, scope: tuple[str, ...], before: date
+) -> None:
+    """A record that moves into them stays; an edit and a withdrawal there arrive."""
+    source.table.insert(rows(3, 900, CRASH_DATE=f"{before:%m/%d/%Y}") + rows(2, 950, CRASH_DATE="03/01/2024"))
+    run(lake, source, NEW, "--full-refresh")
+    source.table.move("950", f"{before}")
+    source.table.edit("900", number_of_persons_injured="7")
+    source.table.remove("901")
+    run(lake, source, *scope, lookback_days="7")
+    there = f"select collision_id, persons_injured from fct_collisions where crash_date = date '{before}' order by 1"
+    assert lake.ask(there) == [(900, 7), (902, 0), (950, 0)]
+    assert lake.one("select count(*) from fct_collisions") == len(source.table.rows)
+
+
+def test_rows_that_come_back_as_they_were_make_a_full_refresh_due(folder_lake: Lake, source: Source) -> None:
+    key, row = next((key, row) for key, row in source.table.rows.items() if row["collision_id"] == "100")
+    source.table.remove("100")
+    run(folder_lake, source, *DAY, NEW, full_refresh_days="30")
+    source.table.rows[key] = row
+    run(folder_lake, source, *DAY, NEW, full_refresh_days="30")
+    assert 100 in ids(folder_lake)
+
+
 def test_a_deletion_shows_within_the_dates_that_are_asked_for_and_elsewhere_after_a_full_refresh(
     lake: Lake, source: Source
 ) -> None:
@@ -236,7 +297,9 @@ def test_a_republished_table_is_not_asked_for_row_by_row(folder_lake: Lake, sour
     ingest(folder_lake, source, *DAY, NEW, "--full-refresh")
     source.table.republish()
     log = ingest(folder_lake, source, *DAY, NEW, source_page_rows="5")
-    assert "8 of the source's 12 rows have a new :updated_at: it was published anew" in log
+    assert (
+        "8 rows outside of the run's dates, of 12 in all, have a new :updated_at: the source was published anew" in log
+    )
     assert [*fetched(folder_lake)] == ["crashes_2024-03-05_2024-03-06", "crashes_all"]
     source.table.edit("100", number_of_persons_injured="7")
     ingest(folder_lake, source, *DAY, NEW, source_page_rows="5")
@@ -255,6 +318,12 @@ FAULTS = {
     "a row left out of a full page": Fault("gap"),
     "a page of an earlier state": Fault("old"),
     "error page with 200": Fault("html", "probe"),
+    "a NUL in a page": Fault("nul"),
+    "a page in another encoding": Fault("latin"),
+    "lines that end in CR": Fault("cr"),
+    "no list of types": Fault("types", "probe"),
+    "a count without what was asked for": Fault("narrow", "count"),
+    "a count that is cut": Fault("short row", "count"),
 }
 
 
@@ -410,6 +479,7 @@ def test_what_a_fetch_may_take_counts_from_the_beginning_of_the_run(folder_lake:
         ("source_token", "ключ"),
         ("source_url", "ftp://127.0.0.1"),
         ("source_url", "http://a..b"),
+        ("source_url", "http://[::1"),
     ],
 )
 def test_a_setting_that_cannot_be_sent_is_refused_and_no_token_is_shown(
@@ -441,6 +511,22 @@ def test_a_proxy_or_bundle_that_cannot_be_used_is_a_wrong_setting(
     assert name in done.last
     assert not secret or f"'{secret}" not in done.log
     assert "bug" not in done.log
+
+
+@pytest.mark.parametrize("address", ["http://user:secret@127.0.0.1:5000", "http://127.0.0.1:5000/?app_token=secret"])
+def test_an_address_with_a_secret_is_refused_without_showing_it(
+    folder_lake: Lake, source: Source, address: str
+) -> None:
+    done = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(source_url=address))
+    assert done.code == 78
+    assert "COLLISIONS_SOURCE_URL: must be the address of a server" in done.last
+    assert "secret" not in done.log
+
+
+def test_a_state_that_a_store_cannot_keep_is_left_out(lake: Lake, source: Source) -> None:
+    source.server.faults.append(Fault("accent", "any", times=100))
+    run(lake, source, *DAY)
+    assert ids(lake) == [200, 201, 202, 203]
 
 
 def test_a_record_whose_date_was_taken_away_is_found(folder_lake: Lake, source: Source) -> None:

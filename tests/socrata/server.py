@@ -34,7 +34,9 @@ class Fault:
     middle), `reset`, `short` (the second half of the rows is missing), `tail` (an export ends within its last row),
     `renamed` (an export's key has another title), `gap` (the second row is missing, and the page is full all the same),
     `twice` (a row in place of another), `first` (the first page comes again), `old` (by its headers of an earlier
-    state), `drip`, `html` (an error page with 200) or `none`.
+    state), `drip`, `html` (an error page with 200), `nul`, `latin` and `cr` (a character, the encoding or the line ends
+    that no CSV of the API has), `types` (a header that does not say them), `narrow` (the first column alone), `short
+    row` (its last field is missing) or `none`.
     `pause`: seconds in the middle of the answer.
     `then` is done after the answer: the table changes underneath. `skip` answers are good ones; then `times` are not.
     """
@@ -164,7 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
         except BadQuery as error:
             self._refuse(400, str(error))
             return
-        types = [table.types.get(name, "text") for name in columns]
+        if fault.kind == "narrow":
+            columns = columns[:1]
+        types = None if fault.kind == "types" else [table.types.get(name, "text") for name in columns]
         headers = {"X-SODA2-Fields": json.dumps(columns), "X-SODA2-Types": json.dumps(types)}
         self._csv(table, columns, rows, headers, fault)
 
@@ -206,7 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
         for row in [{name: name for name in columns}, *rows]:
             fields = (row[name].replace('"', '""') for name in columns)
             text.write(",".join(f'"{field}"' if field else "" for field in fields) + "\n")
-        self._send(table, text.getvalue().encode(), headers, fault)
+        body = text.getvalue().encode()
+        spoiled = {"nul": body[:-2] + b"\0" + body[-2:], "latin": body[:-2] + b"\xe9" + body[-2:]}
+        spoiled |= {"cr": body.replace(b"\n", b"\r"), "short row": body.rstrip().rpartition(b",")[0]}
+        self._send(table, spoiled.get(fault.kind, body), headers, fault)
 
     def _send(self, table: Table, body: bytes, headers: dict[str, str], fault: Fault) -> None:
         if fault.kind == "reset":

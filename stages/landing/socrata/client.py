@@ -68,6 +68,10 @@ class Client:
         if settings.source_api == "soda3" and not token:
             raise ConfigError("COLLISIONS_SOURCE_API=soda3 needs an app token: set COLLISIONS_SOURCE_TOKEN")
         try:
+            httpx.URL(self.url)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"COLLISIONS_SOURCE_URL: {error}") from None
+        try:
             self.http = httpx.Client(
                 base_url=self.url,
                 headers={"User-Agent": "collisions-pipeline", "Accept-Encoding": "gzip", **token},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from stages.landing.socrata.plan import (
     read_metadata,
     read_name,
     republished,
+    since_lost,
 )
 from stages.logs import counted, counter, human_bytes, log
 
@@ -66,6 +68,7 @@ class Fetch:
     form: str
     client: Client
     dry_run: bool
+    whole: bool = False  # whether the whole table was asked for
 
     @property
     def day(self) -> str:
@@ -76,6 +79,7 @@ class Fetch:
         """Fetch, and again where the source changed in between."""
         problem = ""
         for number in range(1, ROUNDS + 1):
+            self.whole = False
             try:
                 with tempfile.TemporaryDirectory(prefix="collisions-fetch-") as folder:
                     return self._round(Path(folder))
@@ -84,8 +88,8 @@ class Fetch:
                 log.warning("%s: %s; reading it again (%d of %d)", self.dataset.name, problem, number, ROUNDS)
         raise SourceUnavailable(
             f"{self.dataset.name}: {self.client.url} gave no consistent answer in {ROUNDS} rounds; in the last one,"
-            f" {problem}; nothing was landed, run again later (COLLISIONS_FULL_REFRESH_DAYS=0 leaves out the full"
-            " refresh)"
+            f" {problem}; nothing was landed, run again later"
+            f"{' (COLLISIONS_FULL_REFRESH_DAYS=0 leaves out the full refresh)' if self.whole else ''}"
         )
 
     def _round(self, folder: Path) -> list[str]:
@@ -100,12 +104,12 @@ class Fetch:
         answers: list[tuple[Extraction, Path, Answer]] = []
         for number, one in enumerate(wanted):
             expected = self.count(one, before)
-            if one.since and republished(expected, before, self.run.settings):
+            anew = bool(one.since) and republished(expected, before, self.run.settings)
+            if anew:
                 self._say_republished(expected, before)
+            if anew or (one.since and not expected):
                 if one.followed:  # then the interval carries the mark, and is fetched although landing has it
                     wanted.append(replace(one, covers=one.elsewhere, since="", elsewhere=None))
-                continue
-            if one.since and not expected:
                 continue
             path = folder / f"{number}.csv"
             if self.dry_run:
@@ -113,6 +117,7 @@ class Fetch:
                 continue
             with counter(expected, f"{self.dataset.name} {one.what}") as tell:
                 if one.whole:
+                    self.whole = True
                     answer = export(self.client, expected, path, before.changed, tell)
                     self._check_export(path)
                 else:
@@ -131,7 +136,11 @@ class Fetch:
             after = self.state()
             if after != before:
                 raise Mismatch(f"{before.rows:,} rows changed by {before.updated} became {after}")
-        return [self._land(*answer, columns) for answer in answers]
+        keys_landed: list[str] = []
+        for one, path, answer in answers:
+            needs = keys_landed[-1] if one.followed and keys_landed else ""
+            keys_landed.append(self._land(replace(one, needs=needs), path, answer, columns))
+        return keys_landed
 
     def _check_export(self, path: Path) -> None:
         """Raise Mismatch where an export has a record twice in place of another, for which the number of its rows is
@@ -196,9 +205,9 @@ class Fetch:
 
     def _say_republished(self, changed: int, now: State) -> None:
         log.warning(
-            "%s: %s of the source's %s rows have a new :updated_at: it was published anew, so single changes cannot"
-            " be told apart and are not asked for; what has changed outside of the run's dates comes with the next full"
-            " refresh",
+            "%s: %s rows outside of the run's dates, of %s in all, have a new :updated_at: the source was published"
+            " anew, so single changes cannot be told apart and are not asked for; what has changed there comes with the"
+            " next full refresh",
             *(self.dataset.name, f"{changed:,}", f"{now.rows:,}"),
         )
 
@@ -223,9 +232,9 @@ class Fetch:
         """
         found, headers = self._rows(Query(":*,*", limit=1))
         try:
-            fields = json.loads(headers.get("x-soda2-fields", "null")) or list(found[0] if found else [])
-            types = dict(zip(fields, json.loads(headers.get("x-soda2-types", "[]")), strict=False))
-        except json.JSONDecodeError as error:
+            fields = names(headers.get("x-soda2-fields", "[]")) or list(found[0] if found else [])
+            types = dict(zip(fields, names(headers.get("x-soda2-types", "[]")), strict=False))
+        except ValueError as error:
             raise Mismatch(f"the answer's headers do not name its columns: {error}") from None
         if not fields:
             raise Mismatch("the answer has no columns")
@@ -252,14 +261,15 @@ class Fetch:
     def state(self) -> State:
         """The whole table as it is now."""
         (row,), headers = self._one(Query(f"count(*) as rows,max({UPDATED}) as updated,max({self.day}) as newest"))
-        newest, tomorrow = row["newest"] or "", datetime.now(UTC).date() + timedelta(days=1)
+        newest, tomorrow = row["newest"], datetime.now(UTC).date() + timedelta(days=1)
         if newest >= f"{tomorrow}":  # one wrong date would hide that the source stands still
             log.warning("%s: the source has records of the future, up to %s", self.dataset.name, newest[:10])
             (past,), _ = self._one(
                 Query(f"count(*) as rows,max({self.day}) as newest", f"{self.day} < '{tomorrow}T00:00:00'")
             )
-            newest = past["newest"] or ""
-        state = State(int(row["rows"]), row["updated"] or "", newest, headers.get(TRUTH, ""))
+            newest = past["newest"]
+        changed = headers.get(TRUTH, "")
+        state = State(int(row["rows"]), row["updated"], newest, changed if changed.isascii() else "")
         try:
             _ = state.newest_day
         except ValueError:
@@ -275,7 +285,9 @@ class Fetch:
 
     def _one(self, query: Query) -> tuple[list[dict[str, str]], Mapping[str, str]]:
         rows, headers = self._rows(query)
-        if len(rows) != 1 or not rows[0].get("rows", "").isdecimal():
+        row = rows[0] if len(rows) == 1 else {}
+        values = [row.get(name) for name in re.findall(r" as (\w+)", query.select)]  # None where the row is too short
+        if not (all(value is not None and value.isascii() for value in values) and row["rows"].isdecimal()):
             raise Mismatch(f"the answer to {query.soql()} is no count: {rows[:1]}")
         return rows, headers
 
@@ -299,31 +311,55 @@ class Fetch:
         )
 
 
+def names(text: str) -> list[str]:
+    """A JSON list of texts; raises ValueError where it is none."""
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{text[:200]} is no list of names")
+    return found
+
+
 def landed(store: ObjectStore, dataset: Dataset, now: State) -> tuple[list[Extraction], datetime | None]:
     """What was fetched before and is in landing, newest first, and the newest extraction time of its other files.
 
-    What a file declares is only read as far back as it matters: to the last state of the source that a run followed.
+    What a file declares is only read as far back as it matters: to the last state of the source that a run followed,
+    and where no run has taken the file in. Where a fetched file is gone, what was fetched since then does not have all
+    changes, unless a later file has its dates, or the fetch knew.
     """
     recorded, _ = load_sources(store, dataset.name)
     prefix = keys.landing(dataset.name)
     named: dict[str, Extraction] = {}
+    there, new = set[str](), set[str]()
     by_hand: list[datetime] = []
     for info in store.list(prefix):
         name = info.key.removeprefix(prefix)
         if not keys.is_csv(name):
             continue
+        there.add(info.key)
         source = recorded.get(keys.source(name))
         if source is None or not source.is_of(info):
             source = new_source(store, keys.source(name), info, dataset.made_by)
+            new.add(info.key)
         one = read_name(info.key, dataset.name)
         if one and is_as_fetched(one, source):
             named[info.key] = one
         else:
             by_hand.append(datetime.fromisoformat(source.extracted_at))
+    for key in new & named.keys():
+        named[key] = read_metadata(named[key], store.metadata(key))
+    incomplete = [since_lost(one, None, named.values()) for one in named.values() if one.needs not in {"", *there}]
+    for source in recorded.values():
+        one = read_name(source.key, dataset.name)
+        if one and source.key not in there:
+            noticed = datetime.fromisoformat(source.removed_at) if source.removed_at else None
+            incomplete.append(since_lost(one, noticed, named.values()))
     found: list[Extraction] = []
     enough = False
     for key, one in sorted(named.items(), key=lambda item: (item[1].moment, item[0]), reverse=True):
-        found.append(one if enough else read_metadata(one, store.metadata(key)))
+        assert one.moment
+        read = one if enough or key in new else read_metadata(one, store.metadata(key))
+        lost = any(first <= one.moment < last for first, last in incomplete)
+        found.append(replace(read, followed=read.followed and not lost))
         enough = enough or (found[-1].followed and found[-1].state != now)
     return found, max(by_hand, default=None)
 

@@ -145,8 +145,18 @@ def download(
 
 
 def read_page(page: bytes, columns: Sequence[str]) -> list[str]:
-    """The API's own keys of a page's rows, in order: its first column. Raises Mismatch where it has other columns."""
-    records = csv.reader(io.StringIO(page.decode("utf-8-sig", errors="replace"), newline=""))
+    """The API's own keys of a page's rows, in order: its first column. Raises Mismatch where it has other columns, or
+    could not be read once it is landed.
+    """
+    try:
+        text = page.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Mismatch(f"the answer is not UTF-8: {error}") from None
+    if "\0" in text:
+        raise Mismatch("the answer has a NUL character")
+    if "\r" in text.partition("\n")[0].removesuffix("\r"):
+        raise Mismatch("the answer's lines do not end in a line feed")
+    records = csv.reader(io.StringIO(text, newline=""))
     found = []
     try:
         names = next(records, [])

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 
 from stages.lake import keys
-from stages.lake.scope import Scope
+from stages.lake.scope import Scope, month_code, month_name, stretches, whole_months
 from stages.lake.sources import Source
 from stages.settings import Settings
 
@@ -46,7 +46,8 @@ class Extraction:
     """One answer of the source, landed or to be: all records of `covers`, or those changed after `since` and not of the
     dates of `elsewhere`.
 
-    `whole`: it is the whole table. `followed`: with it, landing has every change up to its state.
+    `whole`: it is the whole table. `followed`: with it, and with the file `needs` where that is named, landing has
+    every change up to its state.
     """
 
     covers: Scope | None
@@ -54,6 +55,7 @@ class Extraction:
     elsewhere: Scope | None = None
     whole: bool = False
     followed: bool = False
+    needs: str = ""
     moment: datetime | None = None
     state: State | None = None
 
@@ -91,6 +93,7 @@ class Extraction:
         declared |= {"source-updated": self.state.updated, "source-newest": self.state.newest}
         declared |= {"source-changed": self.state.changed} if self.state.changed else {}
         declared |= {"source-followed": "true"} if self.followed else {}
+        declared |= {"followed-with": self.needs} if self.needs else {}
         declared |= {"changed-since": self.since} if self.since else {}
         if self.covers:
             declared |= {"covers-start": f"{self.covers.start}", "covers-end": f"{self.covers.end}"}
@@ -130,7 +133,23 @@ def read_metadata(named: Extraction, metadata: Mapping[str, str]) -> Extraction:
         metadata.get("source-changed", ""),
     )
     followed = metadata.get("source-followed") == "true"
-    return replace(named, state=state, followed=followed, since=metadata.get("changed-since", ""))
+    since, needs = metadata.get("changed-since", ""), metadata.get("followed-with", "")
+    return replace(named, state=state, followed=followed, since=since, needs=needs)
+
+
+def since_lost(gone: Extraction, noticed: datetime | None, there: Iterable[Extraction]) -> tuple[datetime, datetime]:
+    """From when until when what was fetched lacks the changes that a file had which is `gone`: until a later one has
+    its dates, or it was `noticed` that it is gone.
+    """
+    assert gone.moment is not None
+    ends = [datetime.max.replace(tzinfo=UTC)]
+    if noticed:
+        ends.append(noticed.replace(microsecond=0))  # as extraction times are
+    for later in there:
+        if later.moment and later.moment > gone.moment:
+            covered = gone.covers and later.covers and contains(later.covers, gone.covers)
+            ends += [later.moment] if later.whole or covered else []
+    return gone.moment, min(ends)
 
 
 def extraction_time(now: datetime, earlier: Iterable[Extraction]) -> datetime:
@@ -185,7 +204,8 @@ def plan(
 
 def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, moment: datetime) -> bool:
     """Whether the last whole table is older than the settings allow, or there is none, or none of which the state is
-    known; or the table has grown so much since it was last followed that it cannot have been whole then.
+    known; or the table has grown so much since it was last followed that it cannot have been whole then, or has grown
+    by rows that are not new, so that nothing else finds them.
     """
     if not settings.full_refresh_days:
         return False
@@ -194,7 +214,8 @@ def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, m
     if last is None or before is None:
         return True
     grown = republished(now.rows - before.rows, before, settings)
-    return grown or moment - last >= timedelta(days=settings.full_refresh_days)
+    old_rows = now.rows > before.rows and now.updated <= before.updated
+    return grown or old_rows or moment - last >= timedelta(days=settings.full_refresh_days)
 
 
 def covered(scope: Scope, lookback_days: int, last: Extraction | None) -> Scope:
@@ -208,6 +229,16 @@ def covered(scope: Scope, lookback_days: int, last: Extraction | None) -> Scope:
     if start > date(1000, 1, 1) + timedelta(days=lookback_days):
         start -= timedelta(days=lookback_days)
     return Scope(start, scope.end or EVERYTHING.end)
+
+
+def months_before(scope: Scope, also: Iterable[str], lookback_days: int) -> set[str]:
+    """The months of the days that are asked for before a run's dates, and before each stretch of its months `also`."""
+    found: set[str] = set()
+    for asked in (scope, *(whole_months([*stretch]) for stretch in stretches(also))):
+        if asked.start:
+            first, last = (month_code(f"{day}"[:7]) for day in (covered(asked, lookback_days, None).start, asked.start))
+            found |= {month_name(code) for code in range(first, last)}
+    return found
 
 
 def with_records(scope: Scope, now: State, moment: datetime) -> Scope:
