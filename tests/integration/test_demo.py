@@ -118,11 +118,16 @@ def undated(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_bad_file_fails_the_demo_with_the_stages_own_words(tmp_path: Path, undated: Path) -> None:
-    done = demo(tmp_path, undated.name)
+    webhook = {"conn_type": "slackwebhook", "password": "http://127.0.0.1:1/services/T0/B0/secret"}
+    done = demo(tmp_path, undated.name, AIRFLOW_CONN_SLACK_DEFAULT=json.dumps(webhook))
     assert done.returncode == 1
     assert re.search(r"error: .*undated\.csv.*crash_date", done.stdout)
     assert "error: the run failed." in done.stderr
-    assert (tmp_path / "airflow" / "demo.log").exists()
+    log = (tmp_path / "airflow" / "demo.log").read_text()
+    shown = "\n".join(log.splitlines()[-60:])  # by the command of docs/operations.md
+    assert "undated.csv: 30 of 30 rows quarantined" in shown
+    assert "Could not notify by connection slack_default: URLError" in shown
+    assert "secret" not in log
 
 
 @contextlib.contextmanager
