@@ -190,5 +190,7 @@ def without_empty(value: Any) -> Any:
 
 @pytest.mark.parametrize("value", ["no", "http://", "ftp://a", "http://user:secret@a", "http://a b"])
 def test_a_malformed_setting_is_refused(value: str) -> None:
-    with pytest.raises(ConfigError, match=r"COLLISIONS_LINEAGE .*must be file, or the address of a server"):
+    with pytest.raises(ConfigError, match="must be file, or the address of a server") as refused:
         Settings.from_environment({"COLLISIONS_LAKE": "a", "COLLISIONS_LINEAGE": value})
+    assert "COLLISIONS_LINEAGE" in str(refused.value)
+    assert "secret" not in str(refused.value)
