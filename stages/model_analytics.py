@@ -172,7 +172,11 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
         if is_error:
             errors.append(said)
     if errors:
-        raise ContractError(f"the warehouse fails checks and is not published: {'. '.join(errors)}")
+        raise ContractError(
+            f"the warehouse fails checks and is not published: {'. '.join(errors)}. A check is"
+            " stages/warehouse/checks/NAME.sql, NAME being that of its file of rows; correct what makes these rows, or"
+            " the check, and run again"
+        )
 
 
 def read_manifests(store: ObjectStore) -> list[dict[str, Any]]:

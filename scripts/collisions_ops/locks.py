@@ -73,7 +73,7 @@ def _served(settings: Settings, conf: str, datasets_of_files: Iterable[str]) -> 
     first = f"\n    first copy the files to {folders}" if folders else ""
     return (
         f"scripts/demo --ui is running in {settings.state}, and its scheduler would take this run's tasks. Either\n"
-        f"  stop it, by Ctrl-C in its terminal, and repeat this command; or\n"
+        f"  stop it, by Ctrl-C in its terminal (in the background: kill PID), and repeat this command; or\n"
         f"  let it do the run, in its lake {lake}:{first}\n"
         f"    Trigger in the UI, or: {trigger}"
     )

@@ -12,6 +12,7 @@ from stages.lake.manifests import Manifest, read_listed
 from stages.lake.store import ObjectInfo, ObjectStore
 
 PUBLISHER = STAGES[-1]
+CHUNKED = STAGES[1:-1]
 
 
 @dataclass
@@ -34,14 +35,16 @@ class RunRecord:
 
     @property
     def failed(self) -> dict[str, datetime]:
-        """The stages that have failed, without those that have been made good since: a later stage has run after it."""
+        """The stages that have failed, without those that have been made good since: the stage itself, unless other
+        chunks of it may have been, or a later one has run after it.
+        """
         moments = [(_stage(info.key), info.last_modified) for info in self.manifests]
-        passed = [(STAGES.index(stage), at) for stage, at in (*moments, *self.failures.items())]
-        done = [(len(STAGES), info.last_modified) for info in self.published]
+        whole = [(STAGES.index(stage) + (stage not in CHUNKED), at) for stage, at in moments]
+        passed = [(STAGES.index(stage), at) for stage, at in self.failures.items()]
         return {
             stage: failed_at
             for stage, failed_at in self.failures.items()
-            if not any(place > STAGES.index(stage) and at > failed_at for place, at in (*passed, *done))
+            if not any(place > STAGES.index(stage) and at > failed_at for place, at in (*whole, *passed))
         }
 
     @property
@@ -90,7 +93,7 @@ def read(store: ObjectStore) -> Readings:
     for record in records:
         for stage, at in record.failures.items():
             failures[stage] = max(at, failures.get(stage, at))
-    last = next((record for record in records if record.ended), None)
+    last = max((record for record in records if record.ended), key=_end, default=None)
     at_work = [] if not records or records[0] is last else read_listed(store, records[0].manifests)
     return Readings(
         published=published,
@@ -124,6 +127,10 @@ def span(manifest: Manifest) -> tuple[datetime, datetime]:
     """When a job began and ended its work."""
     start = datetime.fromisoformat(manifest["started_at"])
     return start, start + timedelta(seconds=manifest["seconds"])
+
+
+def _end(record: RunRecord) -> datetime:
+    return record.ended or record.newest
 
 
 def _stage(key: str) -> str:

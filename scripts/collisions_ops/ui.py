@@ -151,7 +151,7 @@ class Ui:
         self.console.print(f"               {paste(*words, *again, **self.folders)}")
         self.console.print("               (--to-date is the day after the last)")
         self.console.print(f"  its logs     {logs} (the first run's, made without a scheduler: demo.log)")
-        self.console.print("  stop it      Ctrl-C")
+        self.console.print(f"  stop it      Ctrl-C; in the background: kill {os.getpid()}")
 
 
 def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -128,8 +128,8 @@ class CuratedLayer:
             scope = whole_months(list(stale))
             raise ContractError(
                 f"model_analytics: {counted(len(stale), 'month')} of {dataset.name}, {spans(stale)},"
-                f" {'was' if len(stale) == 1 else 'were'} made by an older version of the code and lie outside this"
-                " run; nothing is published. A run with"
+                f" made by another version of the code, {'is' if len(stale) == 1 else 'are'} outside this run; nothing"
+                " is published. A run with"
                 f" --start={scope.start} --end={scope.end} (params start and end) remakes them, and so does one without"
                 " dates"
             )

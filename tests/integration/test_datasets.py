@@ -164,7 +164,7 @@ def test_partitions_that_older_rules_made_are_named_and_remade(lake: Lake, wider
     lake.run(*five_days, stages=STAGES[:-1])
     stale = lake.stage("model_analytics", *five_days)
     assert stale.code == 65
-    assert "2 months of crashes, 2024-01 to 2024-02, were made by an older version" in stale.last
+    assert "2 months of crashes, 2024-01 to 2024-02, made by another version of the code, are outside" in stale.last
     assert "--start=2024-01-01 --end=2024-03-01 (params start and end) remakes them" in stale.last
     assert lake.contents() == before  # what was published is unchanged
     lake.run("--start=2024-01-01", "--end=2024-03-01", "--run-id=remake")

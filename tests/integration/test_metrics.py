@@ -60,6 +60,19 @@ def test_an_empty_lake_has_no_warehouse_and_no_run(lake: Lake, scrape: Scrape) -
     assert set(found.values()) == {0}
 
 
+def test_a_stage_of_an_old_run_that_is_repeated_by_hand_is_not_the_last_run(
+    folder_lake: Lake, sample: Callable[..., list[Path]], scrape: Scrape
+) -> None:
+    folder_lake.land("no,header\n1,2\n", "bad.csv")
+    assert folder_lake.stage("ingest_raw", "--run-id=old").code == 65
+    folder_lake.wipe("landing/crashes/bad.csv")
+    land(folder_lake, sample)
+    folder_lake.run("--run-id=good")
+    assert folder_lake.stage("ingest_raw", "--run-id=old").code == 0
+    found = scrape(folder_lake)
+    assert found["collisions_last_run_success",] == found["collisions_last_run_info", "good"] == 1
+
+
 def test_a_good_run_shows_with_its_rows_and_a_failed_one_after_it_with_its_stage(
     lake: Lake, sample: Callable[..., list[Path]], scrape: Scrape
 ) -> None:

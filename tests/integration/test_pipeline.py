@@ -423,10 +423,10 @@ def test_a_check_that_is_an_error_publishes_nothing_and_keeps_its_rows(folder_la
         "ERROR: check fct_collision_vehicles: there are no sedans: failing rows: 150; the first 100 are in" in done.log
     )
     file = folder_lake.store.describe("quarantine/checks/no_sedans.parquet")
-    assert done.last.endswith(
+    assert (
         "the warehouse fails checks and is not published: fct_collision_vehicles: there are no sedans:"
-        f" failing rows: 150; the first 100 are in {file}"
-    )
+        f" failing rows: 150; the first 100 are in {file}. A check is stages/warehouse/checks/NAME.sql"
+    ) in done.last
     assert PUBLISHED not in folder_lake.objects()
     kept = pq.read_table(pa.BufferReader(folder_lake.store.read("quarantine/checks/no_sedans.parquet")))
     assert kept.to_pylist()[0] == {"collision_id": 1, "vehicle_type": "Sedan"}

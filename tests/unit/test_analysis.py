@@ -370,11 +370,12 @@ def test_freshness_has_the_newest_file_and_record_of_each_dataset(built: Build) 
         " ('things', 'b', '2024-03', 4, '2024-03-02')"
     )
     fetched = [("c.csv", 12, "2024-03-01", None), ("a.csv", 9, "2024-03-04", None)]
-    for file, days, source_newest, removed in (*fetched, ("b.csv", 2, None, None), ("gone.csv", 1, "2024-03-09", now)):
+    others = [("b.csv", 2, None, None), ("without_rows.csv", 1, None, None), ("gone.csv", 1, "2024-03-09", now)]
+    for file, days, source_newest, removed in (*fetched, *others):
         warehouse.execute(
             "insert into meta_sources by name select 'things' as dataset, ? as file, ?::timestamp as extracted_at,"
-            " ?::date as source_newest, ?::timestamp as removed_at",
-            [file, now - timedelta(days=days), source_newest, removed],
+            " ?::date as source_newest, ?::timestamp as removed_at, ? as rows",
+            [file, now - timedelta(days=days), source_newest, removed, int(file != "without_rows.csv")],
         )
     warehouse.execute(
         "insert into meta_stages by name select 'model_analytics' as stage, ?::timestamp as started_at",

@@ -1,5 +1,5 @@
 -- Is the published data fresh: when the warehouse was published, each dataset's newest record and its age, its newest file, how new its source was when last fetched. Times are UTC.
--- Shown: dataset, newest_record, record_days_old, rows, file_days_old, source_newest, source_days_old, hours_ago
+-- Shown: dataset, newest_record, record_days_old, rows, file_days_old, source_newest, source_days_old, hours_ago as published_hours_ago
 with today as (
     select (current_timestamp at time zone 'UTC')::date as today, current_timestamp at time zone 'UTC' as now
 ),
@@ -11,8 +11,8 @@ published as (
 files as (
     select
         dataset,
-        arg_max(file, extracted_at) as newest_file,
-        max(extracted_at) as extracted_at,
+        arg_max(file, extracted_at) filter (where rows > 0) as newest_file,
+        max(extracted_at) filter (where rows > 0) as extracted_at,
         arg_max(source_newest, extracted_at) as source_newest
     from meta_sources
     where removed_at is null

@@ -1,4 +1,5 @@
 -- Why rows of the newest run that read any were rejected, replaced, or had a value set to unknown.
+-- Shown: stage, dataset, rule, outcome, rows
 with newest as (
     select run_id
     from meta_stages
