@@ -16,9 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
-from hashlib import file_digest
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +35,7 @@ from stages.lake.parquet import grouped, to_parquet
 from stages.lake.raw_layer import RawLayer, forget_carried
 from stages.lake.scope import Scope, month_code, month_name, spans
 from stages.lake.sources import Source, load_sources, new_source, save_sources
-from stages.lake.store import ObjectStore
+from stages.lake.store import ObjectStore, sha256_of
 from stages.lake.tally import EXAMPLES, ROW, cut
 from stages.landing.content import opened
 from stages.landing.csv_file import BLOCK_BYTES, REJECTS, Block, Reject, Rows, read_blocks, read_rows
@@ -87,7 +85,7 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
     rejects: list[Reject] = []
     counts: dict[str, int] = defaultdict(int)
     with job.store.local(source.key) as path:
-        source.digest = digest(path)
+        source.digest = sha256_of(path)
         with opened(source.key, path) as content:
             header = read_header(source.key, content, dataset)
         date_column = dataset.published(dataset.date, header.form)
@@ -175,13 +173,7 @@ def is_same(job: Job, known: Source, now: Source) -> bool:
     if not known.digest or known.described != now.described:
         return False
     with job.store.local(now.key) as path:
-        return digest(path) == known.digest
-
-
-def digest(path: Path) -> str:
-    """The hash of a file's bytes."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+        return sha256_of(path) == known.digest
 
 
 def warn_if_no_longer_as_fetched(source: Source, dataset: str) -> None:
@@ -254,7 +246,7 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     everything = sources | removed
     forget_carried(job.store, dataset.name, everything.values())
     asked_for = job.run.also
-    if job.run.settings.source and not job.run.take_in_new:  # what was asked for before the dates is taken in, too
+    if job.run.settings.source and not job.run.take_in_new:  # what is fetched begins some days before the dates
         asked_for |= months_before(job.run.scope, job.run.also, job.run.settings.lookback_days)
     read, written = read_what_is_missing(raw, dataset, sources, removed, asked_for)
     log.info(
@@ -359,10 +351,10 @@ def rows_in(store: ObjectStore, key: str) -> int:
 def read_what_is_missing(
     raw: RawLayer, dataset: Dataset, sources: dict[str, Source], removed: dict[str, Source], asked_for: Set[str]
 ) -> tuple[list[Source], dict[str, Output]]:
-    """Read the landed files that the raw layer lacks for this run's months, of which those `asked_for` are known
-    beforehand; returns these, and what was written by key.
+    """Read the landed files that the raw layer lacks for this run's months; returns these, and what was written by key.
 
-    Reading one file may add months for which another has to be read again.
+    Beyond the run's dates these are the months `asked_for`, and those of new, changed or removed files: reading one
+    file may add months for which another has to be read again.
     """
     job = raw.job
     read: dict[str, Source] = {}

@@ -174,8 +174,8 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
     if errors:
         raise ContractError(
             f"the warehouse fails checks and is not published: {'. '.join(errors)}. A check is"
-            " stages/warehouse/checks/NAME.sql, NAME being that of its file of rows; correct what makes these rows, or"
-            " the check, and run again"
+            " stages/warehouse/checks/NAME.sql, by the name of its file of rows; correct the data or the check, and run"
+            " again"
         )
 
 

@@ -35,16 +35,16 @@ class RunRecord:
 
     @property
     def failed(self) -> dict[str, datetime]:
-        """The stages that have failed, without those that have been made good since: the stage itself, unless other
-        chunks of it may have been, or a later one has run after it.
+        """The stages that have failed, without those that have been made good since: a later stage has run, or the
+        stage itself has succeeded. Of a stage in chunks that cannot be told: another chunk may have.
         """
         moments = [(_stage(info.key), info.last_modified) for info in self.manifests]
-        whole = [(STAGES.index(stage) + (stage not in CHUNKED), at) for stage, at in moments]
-        passed = [(STAGES.index(stage), at) for stage, at in self.failures.items()]
+        succeeded = [(STAGES.index(stage) + (stage not in CHUNKED), at) for stage, at in moments]
+        failed = [(STAGES.index(stage), at) for stage, at in self.failures.items()]
         return {
             stage: failed_at
             for stage, failed_at in self.failures.items()
-            if not any(place > STAGES.index(stage) and at > failed_at for place, at in (*whole, *passed))
+            if not any(place > STAGES.index(stage) and at > failed_at for place, at in (*succeeded, *failed))
         }
 
     @property
@@ -93,7 +93,8 @@ def read(store: ObjectStore) -> Readings:
     for record in records:
         for stage, at in record.failures.items():
             failures[stage] = max(at, failures.get(stage, at))
-    last = max((record for record in records if record.ended), key=_end, default=None)
+    ended = {record.ended: record for record in reversed(records) if record.ended}
+    last = ended[max(ended)] if ended else None
     at_work = [] if not records or records[0] is last else read_listed(store, records[0].manifests)
     return Readings(
         published=published,
@@ -127,10 +128,6 @@ def span(manifest: Manifest) -> tuple[datetime, datetime]:
     """When a job began and ended its work."""
     start = datetime.fromisoformat(manifest["started_at"])
     return start, start + timedelta(seconds=manifest["seconds"])
-
-
-def _end(record: RunRecord) -> datetime:
-    return record.ended or record.newest
 
 
 def _stage(key: str) -> str:

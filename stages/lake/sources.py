@@ -28,7 +28,7 @@ class Source:
     `months` counts its rows by month; `written` has the ETag of each of its raw partitions. `pending` has, for
     each month whose rows have not yet been carried to the warehouse, the run that last changed them in the raw layer.
     A file that is no longer landed has `removed_at`; one that was fetched has `source_newest`, the newest date that the
-    whole source had then. `digest` is the hash of the bytes that were read.
+    whole source had then. `digest` is the SHA-256 of the bytes that were read.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Source:
 
     @property
     def described(self) -> tuple[object, ...]:
-        """What is known of its rows before it is read."""
+        """What tells one landed file from another before either is read."""
         declared = (self.extracted_at, self.covers_start, self.covers_end, self.source_newest)
         return (self.key, self.size, *declared, self.made_by, self.removed_at)
 

@@ -34,12 +34,13 @@ REJECTED = "rejected_rows"  # the table of rejected rows that a query gets by na
 RECORD = "meta_"  # how the names of the tables begin that describe the build and its runs
 BLOCK = 10_000  # rows fetched at once
 SHOWN_ROWS = 200  # without --csv
+CUT = "create temp macro cut(words, most) as if(length(words) > most, words[: most - 1] || '…', words)"  # for `Shown`
 
 
 @dataclass(frozen=True)
 class ReadyQuery:
     """A query in a file: what it answers (its first line), its parameters (`-- NAME: meaning` below it), its SQL, and
-    the columns that a person is shown where all are too many (`-- Shown: …`, as after `select`).
+    the columns that a person is shown where all are too many (`-- Shown: …`, as after `select`; `cut` shortens a text).
     """
 
     title: str
@@ -183,9 +184,9 @@ def query(
                 while block := cursor.fetchmany(BLOCK):
                     writer.writerows(block)
             else:
+                warehouse.execute(CUT)
                 rows.project(shown).show(max_width=200, max_rows=SHOWN_ROWS)
-                ((count,),) = rows.limit(SHOWN_ROWS + 1).aggregate("count(*)").fetchall()
-                if shown != "*" or count > SHOWN_ROWS:
+                if shown != "*" or len(rows.limit(SHOWN_ROWS + 1).fetchall()) > SHOWN_ROWS:
                     print("shortened; all rows and columns: --csv")
             sys.stdout.flush()
         published = store.head(keys.WAREHOUSE) if RECORD in sql else None

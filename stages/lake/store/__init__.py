@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +69,12 @@ class ObjectStore(ABC):
     @abstractmethod
     def describe(self, key: str) -> str:
         """The object's address, for people."""
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def open_store(settings: Settings) -> ObjectStore:

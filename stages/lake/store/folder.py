@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from stat import S_ISDIR
 
 from stages.errors import ConfigError, ObjectMissing, PreconditionFailed
 from stages.lake import keys
-from stages.lake.store import ANY, ObjectInfo, ObjectStore
+from stages.lake.store import ANY, ObjectInfo, ObjectStore, sha256_of
 
 
 class FolderStore(ObjectStore):
@@ -87,7 +86,7 @@ class FolderStore(ObjectStore):
                 same = stored["etag"] == info.etag
             else:
                 same = _size_and_time(path) == (stored["size"], stored["modified"]) or (
-                    info.size == stored["size"] and _sha256(path) == stored["sha256"]
+                    info.size == stored["size"] and sha256_of(path) == stored["sha256"]
                 )
         except (FileNotFoundError, ValueError):  # there is none, or a full disk has cut it
             return {}
@@ -124,7 +123,7 @@ class FolderStore(ObjectStore):
                 stated = {
                     "size": size,
                     "modified": modified,
-                    "sha256": _sha256(temporary),
+                    "sha256": sha256_of(temporary),
                     "metadata": _lower(metadata),
                 }
                 declared.write_text(json.dumps(stated))
@@ -186,11 +185,6 @@ def _same_content(one: Path, other: Path) -> bool:
 def _size_and_time(path: Path) -> tuple[int, int]:
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

@@ -28,12 +28,12 @@ from stages.landing.socrata.plan import (
     Extraction,
     State,
     extraction_time,
+    gap,
     is_as_fetched,
     plan,
     read_metadata,
     read_name,
     republished,
-    since_lost,
 )
 from stages.logs import counted, counter, human_bytes, log
 
@@ -68,7 +68,7 @@ class Fetch:
     form: str
     client: Client
     dry_run: bool
-    whole: bool = False  # whether the whole table was asked for
+    whole: bool = False  # whether the last round asked for the whole table
 
     @property
     def day(self) -> str:
@@ -79,7 +79,6 @@ class Fetch:
         """Fetch, and again where the source changed in between."""
         problem = ""
         for number in range(1, ROUNDS + 1):
-            self.whole = False
             try:
                 with tempfile.TemporaryDirectory(prefix="collisions-fetch-") as folder:
                     return self._round(Path(folder))
@@ -117,7 +116,6 @@ class Fetch:
                 continue
             with counter(expected, f"{self.dataset.name} {one.what}") as tell:
                 if one.whole:
-                    self.whole = True
                     answer = export(self.client, expected, path, before.changed, tell)
                     self._check_export(path)
                 else:
@@ -179,6 +177,7 @@ class Fetch:
         for stretch in stretches(self.run.also):  # years apart from those of the scope
             if not any(one.whole for one in wanted):
                 wanted += plan(whole_months([*stretch]), self.run.settings, earlier, before, moment)
+        self.whole = any(one.whole for one in wanted)
         return wanted
 
     def _cache(self, one: Extraction, columns: list[str], expected: int) -> PageCache:
@@ -322,9 +321,8 @@ def names(text: str) -> list[str]:
 def landed(store: ObjectStore, dataset: Dataset, now: State) -> tuple[list[Extraction], datetime | None]:
     """What was fetched before and is in landing, newest first, and the newest extraction time of its other files.
 
-    What a file declares is only read as far back as it matters: to the last state of the source that a run followed,
-    and where no run has taken the file in. Where a fetched file is gone, what was fetched since then does not have all
-    changes, unless a later file has its dates, or the fetch knew.
+    Metadata is read only where it matters: back to the last state of the source that a run followed, and of files that
+    no run has taken in. If a fetched file has been removed, those after it do not count as followed (see `gap`).
     """
     recorded, _ = load_sources(store, dataset.name)
     prefix = keys.landing(dataset.name)
@@ -347,19 +345,19 @@ def landed(store: ObjectStore, dataset: Dataset, now: State) -> tuple[list[Extra
             by_hand.append(datetime.fromisoformat(source.extracted_at))
     for key in new & named.keys():
         named[key] = read_metadata(named[key], store.metadata(key))
-    incomplete = [since_lost(one, None, named.values()) for one in named.values() if one.needs not in {"", *there}]
+    gaps = [gap(one, None, named.values()) for one in named.values() if one.needs not in {"", *there}]
     for source in recorded.values():
         one = read_name(source.key, dataset.name)
         if one and source.key not in there:
             noticed = datetime.fromisoformat(source.removed_at) if source.removed_at else None
-            incomplete.append(since_lost(one, noticed, named.values()))
+            gaps.append(gap(one, noticed, named.values()))
     found: list[Extraction] = []
     enough = False
     for key, one in sorted(named.items(), key=lambda item: (item[1].moment, item[0]), reverse=True):
         assert one.moment
         read = one if enough or key in new else read_metadata(one, store.metadata(key))
-        lost = any(first <= one.moment < last for first, last in incomplete)
-        found.append(replace(read, followed=read.followed and not lost))
+        in_gap = any(start <= one.moment < end for start, end in gaps)
+        found.append(replace(read, followed=read.followed and not in_gap))
         enough = enough or (found[-1].followed and found[-1].state != now)
     return found, max(by_hand, default=None)
 

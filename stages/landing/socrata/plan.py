@@ -137,9 +137,9 @@ def read_metadata(named: Extraction, metadata: Mapping[str, str]) -> Extraction:
     return replace(named, state=state, followed=followed, since=since, needs=needs)
 
 
-def since_lost(gone: Extraction, noticed: datetime | None, there: Iterable[Extraction]) -> tuple[datetime, datetime]:
-    """From when until when what was fetched lacks the changes that a file had which is `gone`: until a later one has
-    its dates, or it was `noticed` that it is gone.
+def gap(gone: Extraction, noticed: datetime | None, there: Iterable[Extraction]) -> tuple[datetime, datetime]:
+    """The times [from, until) of extractions that do not have every change, because a fetched file is `gone`: until a
+    later file covers the same dates, or the loss was `noticed`.
     """
     assert gone.moment is not None
     ends = [datetime.max.replace(tzinfo=UTC)]
@@ -204,8 +204,8 @@ def plan(
 
 def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, moment: datetime) -> bool:
     """Whether the last whole table is older than the settings allow, or there is none, or none of which the state is
-    known; or the table has grown so much since it was last followed that it cannot have been whole then, or has grown
-    by rows that are not new, so that nothing else finds them.
+    known; or the table has grown so much since it was last followed that it cannot have been whole then, or has more
+    rows but no newer `:updated_at`: some came back unchanged, and only a full refresh finds them.
     """
     if not settings.full_refresh_days:
         return False
@@ -214,8 +214,8 @@ def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, m
     if last is None or before is None:
         return True
     grown = republished(now.rows - before.rows, before, settings)
-    old_rows = now.rows > before.rows and now.updated <= before.updated
-    return grown or old_rows or moment - last >= timedelta(days=settings.full_refresh_days)
+    came_back = now.rows > before.rows and now.updated <= before.updated
+    return grown or came_back or moment - last >= timedelta(days=settings.full_refresh_days)
 
 
 def covered(scope: Scope, lookback_days: int, last: Extraction | None) -> Scope:

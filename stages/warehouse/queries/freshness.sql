@@ -1,5 +1,5 @@
 -- Is the published data fresh: when the warehouse was published, each dataset's newest record and its age, its newest file, how new its source was when last fetched. Times are UTC.
--- Shown: dataset, newest_record, record_days_old, rows, file_days_old, source_newest, source_days_old, hours_ago as published_hours_ago
+-- Shown: dataset, newest_record, record_days_old, rows, file_days_old, source_newest, source_days_old, hours_ago
 with today as (
     select (current_timestamp at time zone 'UTC')::date as today, current_timestamp at time zone 'UTC' as now
 ),

@@ -1,5 +1,5 @@
 -- What the newest run that read any rows did with every row, stage by stage; scripts/query runs lists all runs.
--- Shown: if(length(run_id) > 27, run_id[:26] || '…', run_id) as run_id, stage, dataset, rows_in, rows_out, quarantined, superseded, seconds
+-- Shown: cut(run_id, 27) as run_id, stage, dataset, rows_in, rows_out, quarantined, superseded, seconds
 select run_id, stage, dataset, rows_in, rows_out, quarantined, superseded, files, seconds
 from meta_stages
 where run_id = (

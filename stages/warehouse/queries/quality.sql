@@ -1,5 +1,5 @@
 -- Every check of the published build, those that failed first; a warning names a run that has failed since, and why.
--- Shown: severity, table_name, if(length(check_name) > 60, check_name[:59] || '…', check_name) as check_name, failures, passed
+-- Shown: severity, table_name, cut(check_name, 58) as check_name, failures, passed
 select severity, table_name, check_name, failures, passed
 from meta_quality
 order by passed, severity, table_name, check_name;

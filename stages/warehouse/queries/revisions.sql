@@ -1,5 +1,5 @@
 -- What the city revised: each changed field of a published record, newest first; and records added later, of dates that a fetched file covers (files landed by hand do not say what they cover).
--- Shown: dataset, key, field, if(length(old) > 18, old[:17] || '…', old) as old, if(length(new) > 18, new[:17] || '…', new) as new, first_seen
+-- Shown: dataset, key, field, cut(old, 18) as old, cut(new, 18) as new, first_seen
 select dataset, key, field, old, new, first_seen, source
 from meta_revisions
 order by first_seen desc, dataset, key, field;
