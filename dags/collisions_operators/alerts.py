@@ -77,8 +77,8 @@ def where_the_log_is(ti: Any) -> str:
     """The address of the task's log; without a UI there is none, and the log is what `airflow dags test` prints."""
     if has_ui(ti):
         return str(ti.log_url)
-    home = os.environ.get("AIRFLOW_HOME", "AIRFLOW_HOME")
-    return f"printed by this run, and kept in {home}: demo.log or dags-test.log (no UI was running)"
+    kept = os.environ.get("COLLISIONS_RUN_LOG")
+    return f"printed by this run{f', and kept in {kept}' if kept else ''} (no UI was running)"
 
 
 def what_to_do(ti: Any, error: object, *, rendered: bool) -> str:

@@ -15,7 +15,8 @@ from typing import IO, NoReturn
 from collisions_ops import locks
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
-from collisions_ops.settings import Ports, Settings
+from collisions_ops.params import check_conf
+from collisions_ops.settings import DAG, Ports, Settings
 from collisions_ops.shell import paste
 
 # Airflow prints it on standard output, before the JSON that was asked for. Nothing here draws a DAG as a file.
@@ -26,6 +27,7 @@ INTERRUPT_SECONDS = 8  # for a stage to end; shorter than the pause before Airfl
 # Commands of Airflow that run stages: themselves, or by the UI's scheduler, which has the lake of its scripts/demo.
 RUN_HERE = ("dags test", "tasks test")
 RUN_BY_THE_SCHEDULER = ("dags trigger", "backfill create")
+CONFIGURED = ("dags test", *RUN_BY_THE_SCHEDULER)  # with the params of a run
 
 
 def environment(settings: Settings, lake: str = "", *, ui: bool = True) -> dict[str, str]:
@@ -132,7 +134,7 @@ def run_dag(
         log.open("wb") as whole,
         subprocess.Popen(  # in a session of its own: Ctrl-C reaches this process alone, which then ends it
             ["airflow", "dags", "test", *arguments],
-            env=dict(environ),
+            env={**environ, "COLLISIONS_RUN_LOG": str(log)},  # for the report of a failure
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -175,9 +177,11 @@ def end_in_order() -> None:
 
 def airflow(settings: Settings, console: Console, arguments: Sequence[str]) -> int:
     """Airflow's own command line in this runtime; returns its exit code. Raises OpsError where it would run the DAG
-    beside another run or the UI's scheduler.
+    beside another run or the UI's scheduler, or with params that the DAG does not take.
     """
     make_folders(settings)
+    if command_of(arguments) in CONFIGURED and DAG in arguments and (conf := conf_of(arguments)):
+        check_conf(conf)
     environ = environment(settings, ui=False) | {"AIRFLOW__API__BASE_URL": locks.address_of_ui(settings)}
     for note in notes(settings, arguments):
         console.note(note)
@@ -212,14 +216,13 @@ def command_of(arguments: Sequence[str]) -> str:
 
 
 def conf_of(arguments: Sequence[str]) -> str:
-    """The run's configuration in the arguments of `airflow dags test`; '' where there is none.
+    """The run's configuration in the arguments of a command that runs the DAG; '' where there is none.
 
     >>> conf_of(["dags", "test", "collisions_pipeline", "--conf", "{}"])
     '{}'
     """
     for name, value in pairwise([*arguments, ""]):
-        if name in {"-c", "--conf"}:
-            return value
-        if name.startswith("--conf="):
-            return name.removeprefix("--conf=")
+        option, given, after = name.partition("=")
+        if option in {"-c", "--conf", "--dag-run-conf"}:
+            return after if given else value
     return ""

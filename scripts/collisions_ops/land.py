@@ -47,22 +47,25 @@ def dataset_of(file: Path, otherwise: str = "") -> str:
     """The dataset whose header a file has; raises OpsError where it has none's (and what can be done `otherwise`), or
     one that ingest_raw would refuse.
     """
-    from stages.datasets import names, registry
+    from stages.datasets import registry
     from stages.errors import StageError
+    from stages.landing import header
     from stages.landing.content import opened
-    from stages.landing.header import read_dataset, read_header
 
     try:
         with opened(file.name, file) as content:
-            found = read_dataset(str(file), content, registry())
-        if found:
+            fields = header.read_fields(str(file), content)
+        if found := header.dataset_of(fields, registry()):
             with opened(file.name, file) as content:
-                read_header(str(file), content, found)
+                header.read_header(str(file), content, found)
+            return found.name
     except StageError as error:
         raise OpsError(str(error)) from None
-    if found is None:
-        raise OpsError(f"{file}: its first line is the header of none of the datasets: {', '.join(names())}{otherwise}")
-    return found.name
+    theirs = [f"  {dataset.name}: {header.shortened([*next(iter(dataset.forms.values()))])}" for dataset in registry()]
+    raise OpsError(
+        f"{file}: its first line ({header.shortened(fields)}) is the header of none of the datasets{otherwise}."
+        " Theirs are\n" + "\n".join(theirs)
+    )
 
 
 def check_files(files: Sequence[Path]) -> None:

@@ -2,13 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from difflib import get_close_matches
 from typing import Any
 
 from collisions_ops.errors import OpsError
 
 YEARS = range(2012, 2100)  # what the DAG's param takes
+
+
+def is_date(value: object) -> bool:
+    """Whether it is a day, written YYYY-MM-DD."""
+    try:
+        return isinstance(value, str) and str(date.fromisoformat(value)) == value
+    except ValueError:
+        return False
+
+
+def is_year(value: object) -> bool:
+    """Whether it is one of the years that may be asked for."""
+    return type(value) is int and value in YEARS
+
+
+def is_name(value: object) -> bool:
+    """Whether it is written like the name of a dataset."""
+    return isinstance(value, str) and re.fullmatch("[a-z][a-z0-9_]*", value) is not None
+
+
+def is_list_of(sound: Callable[[object], bool]) -> Callable[[object], bool]:
+    """Tells whether a value is a list of such as are `sound`, each once."""
+    return lambda value: isinstance(value, list) and all(map(sound, value)) and len(set(value)) == len(value)
+
+
+A_FLAG = (lambda value: isinstance(value, bool), "true or false")
+KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {  # of the DAG's params: which values it takes
+    "start": (is_date, 'a date such as "2025-03-01"'),
+    "end": (is_date, 'a date such as "2025-04-01", the day after the last'),
+    "years": (is_list_of(is_year), "a list of years such as [2023, 2024]"),
+    "datasets": (is_list_of(is_name), 'a list of names such as ["crashes"]'),
+    "full_refresh": A_FLAG,
+    "allow_shrink": A_FLAG,
+}
+
+
+def check_conf(text: str) -> None:
+    """Raise OpsError where a run's configuration is not JSON with the DAG's params and values of their kinds: Airflow
+    says so in a traceback, or in the log of the run's first task. What the values mean together the DAG judges alone.
+    """
+    try:
+        conf = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise OpsError(f"the configuration is not JSON ({error}): {text}") from None
+    if not isinstance(conf, dict):
+        raise OpsError(f'the configuration is not an object of JSON, such as {{"years": [2024]}}: {text}')
+    for name, value in conf.items():
+        if name not in KINDS:
+            likely = get_close_matches(name, KINDS, n=1)
+            meant = f" (did you mean {likely[0]}?)" if likely else ""
+            raise OpsError(f"the DAG has no param {name!r}{meant}; it has {', '.join(KINDS)}")
+        sound, expected = KINDS[name]
+        if value is not None and not sound(value):
+            raise OpsError(f"param {name} is {json.dumps(value)}: it takes {expected}")
 
 
 def parse_years(text: str | None) -> list[int]:

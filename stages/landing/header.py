@@ -30,16 +30,18 @@ HEAD_LINES = 1000
 LIKELY_SHARE = 0.3  # of a dataset's columns, from which on a header is taken for one of it
 LIKENESS = 0.75  # of two names, from which on one is taken for the other mistyped
 MOST_SHOWN, LONGEST_SHOWN = 10, 60  # of unknown names, and of each
+TO_UTF_8 = "save it as CSV UTF-8, or convert it (iconv -t UTF-8), and land it again"
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 SYSTEM = ":"  # how the names of the API's own columns begin (:id, :updated_at), which the raw layer alone has
 SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=[^"]?"?[,;\t]*\s*', re.IGNORECASE)  # Excel's own
+UTF_16 = "UTF-16 text"
 OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "gzip",
     b"PAR1": "parquet",
     b"%PDF": "a PDF",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
+    b"\xff\xfe": UTF_16,
+    b"\xfe\xff": UTF_16,
     b"<": "HTML or XML, perhaps an error page",
     b"{": "JSON, perhaps an error message",
     b"[": "JSON",
@@ -146,12 +148,17 @@ def dataset_of(fields: Sequence[str], datasets: Iterable[Dataset]) -> Dataset | 
     return best[0] if len(best) == 1 else None
 
 
-def read_dataset(source: str, content: BinaryIO, datasets: Iterable[Dataset]) -> Dataset | None:
-    """Whose file it is by its header; None where that cannot be told. Raises SourceError where it is no CSV."""
+def shortened(fields: Sequence[str]) -> str:
+    """The beginning of a header, for a message."""
+    return f"{', '.join(fields[:5])[:120]} …"
+
+
+def read_fields(source: str, content: BinaryIO) -> list[str]:
+    """The names in a file's header, as they are written there; raises SourceError where it is no CSV."""
     lines = content.read(HEAD_BYTES).splitlines(keepends=True)
     _refuse_other_formats(source, b"".join(lines[:1]))
     number = 2 if SEPARATOR_LINE.fullmatch(lines[0]) and len(lines) > 1 else 1
-    return dataset_of(_split(source, number, lines[number - 1])[1], datasets)
+    return _split(source, number, lines[number - 1])[1]
 
 
 def _refuse_other_formats(source: str, head: bytes) -> None:
@@ -159,7 +166,8 @@ def _refuse_other_formats(source: str, head: bytes) -> None:
         raise SourceError(source, None, "the file is empty")
     for magic, what in OTHER_FORMATS.items():
         if head.startswith(magic):
-            raise SourceError(source, None, f"is not CSV: it looks like {what}; land the CSV as published")
+            remedy = TO_UTF_8 if what is UTF_16 else "land the CSV as published"
+            raise SourceError(source, None, f"is not CSV: it looks like {what}; {remedy}")
     if b"\0" in head.partition(b"\n")[0]:
         raise SourceError(source, 1, "is not CSV: it contains NUL bytes")
 
@@ -170,7 +178,7 @@ def _split(source: str, number: int, line: bytes) -> tuple[str, list[str]]:
         text = line.decode("utf-8-sig")
         split = {sign: next(csv.reader([text], delimiter=sign)) for sign in SEPARATORS}
     except UnicodeDecodeError:
-        raise SourceError(source, number, "is not UTF-8 text; convert it (iconv -t UTF-8) and land it again") from None
+        raise SourceError(source, number, f"is not UTF-8 text; {TO_UTF_8}") from None
     except csv.Error as error:
         raise SourceError(source, number, f"is not CSV: {error}") from None
     separator = max(SEPARATORS, key=lambda sign: len(split[sign]))
@@ -204,7 +212,7 @@ def _why_no_header(
             return f"is not the header, which is line {at}; delete everything above it"
     if not fields:
         return "no header in the first line"
-    seen = f"{', '.join(fields[:5])[:120]} …"
+    seen = shortened(fields)
     if any(map(dataset.parse_date, fields)):
         return f"is a row, not a header ({seen}); put the published header above it"
     other = dataset_of(fields, registry())

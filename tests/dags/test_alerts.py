@@ -132,13 +132,13 @@ def test_a_run_that_a_stage_refuses_is_not_sent_back_with_the_same_params(run, s
     ("url", "shown"),
     [
         ("http://127.0.0.1:8081/dags/x/runs/y", "http://127.0.0.1:8081/dags/x/runs/y"),
-        ("/dags/x/runs/y", "printed by this run, and kept in /home/a: demo.log or dags-test.log (no UI was running)"),
+        ("/dags/x/runs/y", "printed by this run, and kept in /a/demo.log (no UI was running)"),
     ],
 )
 def test_without_a_ui_the_report_says_so_instead_of_a_link(url, shown, monkeypatch):
     from collisions_operators.alerts import what_to_do, where_the_log_is
 
-    monkeypatch.setenv("AIRFLOW_HOME", "/home/a")
+    monkeypatch.setenv("COLLISIONS_RUN_LOG", "/a/demo.log")
     ti = SimpleNamespace(log_url=url)
     assert where_the_log_is(ti) == shown
     assert ("clear the task" in what_to_do(ti, None, rendered=True)) == url.startswith("http")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from collisions_ops.errors import OpsError
+from collisions_ops.params import KINDS, YEARS, check_conf, params
 
 STAGES = ["ingest_raw", "transform_clean", "transform_curated", "model_analytics"]
 
@@ -140,6 +143,7 @@ def test_dags_do_not_import_stages():
         {"start": ""},
         {"years": ["2023"]},
         {"years": [23]},
+        {"years": [2023, 2023]},
         {"years": 2023},
         {"datasets": ["../raw"]},
         {"full_refresh": "yes"},
@@ -152,6 +156,29 @@ def test_a_malformed_param_is_refused_at_the_trigger(dag, conf):
     served = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))  # what the API server checks against
     with pytest.raises((ParamValidationError, ValueError), match=rf"Invalid input for param {next(iter(conf))}"):
         served.params.deep_merge(conf).validate()
+    with pytest.raises(OpsError, match=rf"param {next(iter(conf))} is .*: it takes "):
+        check_conf(json.dumps(conf))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{'years': [2023]}", "is not JSON"),
+        ("[2023]", "is not an object of JSON"),
+        ('{"dataset": ["crashes"]}', r"no param 'dataset' \(did you mean datasets\?\); it has start, end, years"),
+    ],
+)
+def test_the_embedded_command_refuses_what_is_no_configuration_of_the_dag(text, message):
+    with pytest.raises(OpsError, match=message):
+        check_conf(text)
+
+
+def test_the_embedded_command_knows_the_params_of_the_dag(dag):
+    assert [*KINDS] == [*dag.params]
+    sound = {"start": "2024-02-29", "end": None, "years": [2012, 2099], "datasets": ["crashes"], "allow_shrink": True}
+    for name, value in sound.items():
+        dag.params.get_param(name).resolve(value)
+    check_conf(json.dumps(sound))
 
 
 def test_the_command_of_every_stage(run, stub):
@@ -256,8 +283,6 @@ def test_what_the_params_become(run, stub, conf, stage, argument):
 
 
 def test_the_commands_take_the_params_that_the_dag_takes(dag):
-    from collisions_ops.params import YEARS, params
-
     years = dag.params.get_param("years").schema["items"]
     assert (years["minimum"], years["maximum"]) == (YEARS[0], YEARS[-1])
     for given in (

@@ -64,7 +64,7 @@ BAD_FILES: dict[str, tuple[bytes | str, str]] = {
     "cut in a field of many lines": (SOUND + '03/05/2024,8:15,"QUEENS\n\nand', "the file is truncated"),
     "Latin-1": (SOUND.replace("MAIN", "MAÏN", 1).encode("latin-1"), "line 2: is not UTF-8 text"),
     "Latin-1 header": (SOUND.replace("BOROUGH", "BÖROUGH").encode("latin-1"), "line 1: is not UTF-8 text"),
-    "UTF-16": (SOUND.encode("utf-16"), "is not CSV: it looks like UTF-16 text"),
+    "UTF-16": (SOUND.encode("utf-16"), "is not CSV: it looks like UTF-16 text; save it as CSV UTF-8"),
     "NUL bytes in a row": (SOUND.replace("MAIN", "MA\0IN", 1), "line 2: contains NUL bytes"),
     "NUL bytes at the end": (SOUND + "\0" * 4096, "line 32: contains NUL bytes"),
     "NUL bytes in the header": (SOUND.replace("BOROUGH", "BORO\0UGH"), "line 1: is not CSV: it contains NUL bytes"),

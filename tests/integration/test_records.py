@@ -11,6 +11,8 @@ import pytest
 from collisions_ops.sample import main as generate
 from lake import PUBLISHED, STAGES, Lake
 
+from stages.warehouse import query
+
 DATASETS = ("crashes", "persons", "vehicles")
 FEBRUARY = ("--start=2024-02-01", "--end=2024-03-01")
 
@@ -56,6 +58,23 @@ def test_every_row_of_three_datasets_is_accounted_for_and_a_rerun_changes_nothin
     assert folder_lake.one("select count(*) from meta_quality where severity = 'error' and not passed") == 0
     folder_lake.run()
     assert (folder_lake.contents(), folder_lake.listing("_runs/", "quarantine/checks/", PUBLISHED)) == (first, listing)
+
+
+def test_a_ready_query_of_a_year_takes_all_and_refuses_what_is_no_year(
+    folder_lake: Lake, months: dict[str, dict[str, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    landed(folder_lake, months)
+    folder_lake.run()
+    of_years = [name for name, ready in query.ready_queries().items() if "year" in ready.parameters]
+    assert of_years
+    for name in of_years:
+        answers = set()
+        for year in ("all", "2024"):
+            assert query.main(["--csv", name, f"year={year}"], folder_lake.environment) == 0
+            answers.add(capsys.readouterr().out)
+        assert len(answers) == 1
+        assert query.main([name, "year=abcd"], folder_lake.environment) == 78
+        assert "'abcd'" in capsys.readouterr().err
 
 
 def test_a_missing_month_of_one_dataset_is_backfilled_alone(

@@ -16,7 +16,7 @@ from socrata.server import Fault, SocrataServer
 from socrata.table import Table, read_csv
 from stages.datasets import registry
 from stages.landing.content import opened
-from stages.landing.header import read_dataset
+from stages.landing.header import dataset_of, read_fields
 
 DAYS, ROWS = 60, 6_000  # of the sample, up to yesterday
 KINDS = ("status", "cut", "reset", "short", "tail", "gap", "twice", "first", "old", "drip", "html")
@@ -68,7 +68,7 @@ def tables(files: Sequence[Path]) -> list[Table]:
     made = {dataset.name: Table(dataset) for dataset in registry() if dataset.api}
     for file in files:
         with opened(file.name, file) as content:
-            found = read_dataset(str(file), content, registry())
+            found = dataset_of(read_fields(str(file), content), registry())
         if found is None or found.name not in made:
             raise SystemExit(f"{file}: has the header of none of {', '.join(made)}")
         made[found.name].insert(read_csv(file))

@@ -378,8 +378,8 @@ def test_freshness_has_the_newest_file_and_record_of_each_dataset(built: Build) 
             [file, now - timedelta(days=days), source_newest, removed, int(file != "without_rows.csv")],
         )
     warehouse.execute(
-        "insert into meta_stages by name select 'model_analytics' as stage, ?::timestamp as started_at",
-        [now - timedelta(hours=30)],
+        "insert into meta_stages by name select 'model_analytics' as stage, ? as started_at, 3600 as seconds",
+        [now - timedelta(hours=31)],
     )
     ((dataset, newest, age, rows, file, _, days_old, source, source_days, _, hours),) = warehouse.sql(
         ready_queries()["freshness"].sql

@@ -153,6 +153,23 @@ def airflow_in(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.parametrize(
+    "command", ["dags test X --conf=", "dags trigger X --conf=", "backfill create --dag-id X --dag-run-conf="]
+)
+def test_params_that_the_dag_does_not_take_are_refused_before_airflow_is_asked(
+    settings: Settings, command: str
+) -> None:
+    arguments = f'{command}{{"year":[2024]}}'.replace("X", "collisions_pipeline").split()
+    with pytest.raises(OpsError, match=r"no param 'year' \(did you mean years\?\)"):
+        embedded.airflow(settings, Console({}), arguments)
+
+
+def test_the_params_of_another_dag_are_its_own(settings: Settings, programs: Path) -> None:
+    program(programs / "airflow", 'echo "$@"')
+    with airflow_in(settings, "dags", "trigger", "mine", "--conf", '{"year": 2024}') as process:
+        assert process.communicate(timeout=60)[0].endswith('{"year": 2024}\n')
+
+
 def test_other_commands_of_airflow_work_while_a_ui_serves(settings: Settings, programs: Path) -> None:
     program(programs / "airflow", 'echo "$@"')
     for words in ("dags trigger collisions_pipeline", "dags test --help"):

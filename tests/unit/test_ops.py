@@ -218,7 +218,14 @@ def test_the_header_tells_the_dataset(tmp_path: Path, dataset: Dataset) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("CITY,STATE\n", "is the header of none of the datasets: "), ("", "the file is empty"), ("<html>", "is not CSV")],
+    [
+        (
+            "CITY,STATE\n",
+            r"its first line \(CITY, STATE …\) is the header of none (?s:.*)\n  crashes: CRASH DATE, CRASH TIME",
+        ),
+        ("", "the file is empty"),
+        ("<html>", "is not CSV"),
+    ],
 )
 def test_a_file_of_no_dataset_is_not_landed(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "a.csv").write_text(content)

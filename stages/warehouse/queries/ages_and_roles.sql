@@ -10,6 +10,6 @@ select
     sum(injured)::bigint as injured,
     sum(killed)::bigint as killed
 from persons
-where (injured = 1 or killed = 1) and ($year = 'all' or year = try_cast($year as integer))
+where (injured = 1 or killed = 1) and ($year = 'all' or year = cast(nullif($year, 'all') as integer))
 group by all
 order by age_group, injured desc, role;

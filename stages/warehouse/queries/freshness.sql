@@ -1,10 +1,10 @@
 -- Is the published data fresh: when the warehouse was published, each dataset's newest record and its age, its newest file, how new its source was when last fetched. Times are UTC.
--- Shown: dataset, newest_record, record_days_old, rows, file_days_old, source_newest, source_days_old, hours_ago
+-- Shown: dataset, newest_record, record_days_old, rows, file_days_old, source_days_old, published_hours_ago
 with today as (
     select (current_timestamp at time zone 'UTC')::date as today, current_timestamp at time zone 'UTC' as now
 ),
 published as (
-    select max(started_at) as last_published
+    select max(started_at + to_seconds(seconds)) as last_published
     from meta_stages
     where stage = 'model_analytics'
 ),
@@ -27,7 +27,7 @@ select
     dataset, newest_record, date_diff('day', newest_record, today) as record_days_old, rows,
     newest_file, extracted_at, date_diff('day', extracted_at, now) as file_days_old,
     source_newest, date_diff('day', source_newest, today) as source_days_old,
-    last_published, date_diff('hour', last_published, now) as hours_ago
+    last_published, date_diff('hour', last_published, now) as published_hours_ago
 from today, published, files
 left join contents using (dataset)
 order by dataset;

@@ -7,6 +7,6 @@ select
     count(*) filter (severity = 'fatal') as in_fatal_collisions,
     round(100.0 * count(*) filter (severity in ('injury', 'fatal')) / count(*), 1) as percent_with_casualties
 from vehicles
-where $year = 'all' or year = try_cast($year as integer)
+where $year = 'all' or year = cast(nullif($year, 'all') as integer)
 group by licence_status
 order by drivers desc, licence_status;

@@ -8,6 +8,6 @@ select
     sum(killed)::bigint as killed,
     round(avg(age), 1) as average_age
 from persons
-where person_type = 'Pedestrian' and can_be_casualty and ($year = 'all' or year = try_cast($year as integer))
+where person_type = 'Pedestrian' and can_be_casualty and ($year = 'all' or year = cast(nullif($year, 'all') as integer))
 group by ped_action
 order by pedestrians desc, ped_action;

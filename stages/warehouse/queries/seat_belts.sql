@@ -8,6 +8,6 @@ select
     round(100.0 * sum(injured + killed) / count(*), 1) as percent_hurt,
     count(*) filter (ejection in ('Ejected', 'Partially Ejected')) as ejected
 from persons
-where person_type = 'Occupant' and can_be_casualty and ($year = 'all' or year = try_cast($year as integer))
+where person_type = 'Occupant' and can_be_casualty and ($year = 'all' or year = cast(nullif($year, 'all') as integer))
 group by restraint
 order by occupants desc, restraint;
