@@ -246,7 +246,8 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
     everything = sources | removed
     forget_carried(job.store, dataset.name, everything.values())
     asked_for = job.run.also
-    if job.run.settings.source and not job.run.take_in_new:  # what is fetched begins some days before the dates
+    fetched = any(read_name(source.key, dataset.name) for source in sources.values())
+    if fetched and not job.run.take_in_new:  # what is fetched begins some days before the dates
         asked_for |= months_before(job.run.scope, job.run.also, job.run.settings.lookback_days)
     read, written = read_what_is_missing(raw, dataset, sources, removed, asked_for)
     log.info(

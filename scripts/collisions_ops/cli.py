@@ -146,7 +146,7 @@ def land(
     A file's modification time becomes its extraction time, which decides which version of a record wins.
 
     scripts/land --prune [--yes] [--embedded]: a fetched file all of whose dates a later one covers changes nothing any
-    more. It stays if it, or the later one, has rejected rows, or if the next run needs it to know where it stands.
+    more. It stays if it, or the later one, has rejected rows.
     """
     if prune and not files:
         from collisions_ops.prune import prune as prune_landing

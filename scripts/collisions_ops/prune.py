@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 
 import pyarrow as pa
@@ -18,7 +17,6 @@ from stages.errors import StageError
 from stages.lake.raw_layer import forget_carried
 from stages.lake.sources import Source, load_sources
 from stages.lake.store import ObjectStore, open_store
-from stages.landing.socrata.plan import read_name
 from stages.landing.socrata.superfluous import superfluous
 from stages.logs import counted, human_bytes
 from stages.settings import Settings
@@ -76,14 +74,5 @@ def superfluous_of(store: ObjectStore, dataset: Dataset) -> dict[str, tuple[Sour
         dataset.name,
         sources,
         rejected_by_source(store, dataset.name),
-        last_followed(store, dataset.name, sources),
         lambda source: records(source.name),
-    )
-
-
-def last_followed(store: ObjectStore, dataset: str, sources: Iterable[Source]) -> str:
-    """Key of the last file with which a run followed the source; '' without one."""
-    fetched = [(one.moment, source.key) for source in sources if (one := read_name(source.key, dataset)) and one.moment]
-    return next(
-        (key for _, key in sorted(fetched, reverse=True) if store.metadata(key).get("source-followed") == "true"), ""
     )

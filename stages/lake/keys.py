@@ -85,6 +85,11 @@ def fetched_pages(dataset: str, run_id: str = "", what: str = "") -> str:
     return f"_fetch/{'/'.join(parts)}/"
 
 
+def fetched(dataset: str) -> str:
+    """Key of the journal of what was fetched of a dataset."""
+    return f"_fetch/{dataset}.json"
+
+
 def run(run_id: str) -> str:
     """Prefix of the records of a run's stages."""
     return f"{RUNS}{safe_name(run_id)}/"

@@ -118,16 +118,27 @@ def new_source(store: ObjectStore, name: str, info: ObjectInfo, made_by: str) ->
             None,
             "its metadata is malformed (extracted-at without a time zone, or an incomplete or empty covers range)",
         )
-    if moment > datetime.now(UTC) + AHEAD:
-        raise SourceError(
-            info.key,
-            None,
-            f"its extraction time, {moment:%Y-%m-%d %H:%M} UTC, is in the future: its records would win over every"
-            " other version; fix its modification time (touch), its extracted-at metadata, or this machine's clock",
-        )
+    refuse_future(info.key, moment, declared=bool(extracted))
     modified = info.last_modified.isoformat()
     described = (name, info.key, info.etag, info.size, modified, moment.isoformat(), first, end, made_by)
     return Source(*described, source_newest=newest)
+
+
+def refuse_future(key: str, moment: datetime, *, declared: bool) -> None:
+    """Raise SourceError where a landed file's extraction time, `declared` or that of its modification, lies ahead."""
+    if moment <= datetime.now(UTC) + AHEAD:
+        return
+    remedy = (
+        "correct its extracted-at metadata (one that a run fetched: remove it, and the next run fetches what it had)"
+        if declared
+        else "fix its modification time (touch)"
+    )
+    raise SourceError(
+        key,
+        None,
+        f"its extraction time, {moment:%Y-%m-%d %H:%M} UTC, is in the future: its records would win over every other"
+        f" version; {remedy}, or fix this machine's clock",
+    )
 
 
 def newest_fetched(sources: Iterable[Source]) -> Source | None:

@@ -1,4 +1,4 @@
-"""A headless browser for the tests of the report."""
+"""A server of the source's API; a headless browser for the tests of the report."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fetching import Source, records
 from playwright.sync_api import Browser, Page, sync_playwright
 from report_page import READY, WAIT, Open
+from socrata.server import SocrataServer
+from socrata.table import Table
+
+from stages.datasets.crashes import DATASET
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +49,10 @@ def open_page(browser: Browser) -> Iterator[Open]:
     for page in pages:
         page.close()
     assert heard == []
+
+
+@pytest.fixture
+def source() -> Iterator[Source]:
+    """A server with a table of crashes."""
+    with SocrataServer([Table(DATASET, records())]) as server:
+        yield Source(server)

@@ -128,33 +128,32 @@ CHANGED = fetched("changed", 5)
     ],
 )
 def test_a_later_file_that_covers_all_dates_makes_one_superfluous(later: Source, found: list[str]) -> None:
-    assert list(superfluous("things", [OLD, CHANGED, later], {}, later.key, same)) == found
+    assert list(superfluous("things", [OLD, CHANGED, later], {}, same)) == found
 
 
 def test_a_file_that_says_it_is_later_than_its_name_is_not_superfluous() -> None:
     """Copied without its metadata, it counts as extracted when it was last modified."""
     whole = fetched("all", 6, ("1000-01-01", "9999-12-31"))
     copied = replace(OLD, extracted_at=datetime(2024, 3, 7, tzinfo=UTC).isoformat(), covers_start=None, covers_end=None)
-    assert superfluous("things", [copied, whole], {}, whole.key, same) == {}
+    assert superfluous("things", [copied, whole], {}, same) == {}
 
 
-def test_what_is_rejected_left_under_way_or_followed_keeps_a_file() -> None:
+def test_what_is_rejected_or_left_or_under_way_keeps_a_file() -> None:
     whole = fetched("all", 6, ("1000-01-01", "9999-12-31"))
-    assert superfluous("things", [OLD, replace(whole, pending={"2024-03": "run"})], {}, whole.key, same) == {}
-    assert superfluous("things", [OLD, whole], {whole.name: 1}, whole.key, same) == {}
-    assert superfluous("things", [OLD, whole], {OLD.name: 1}, whole.key, same) == {}
-    assert superfluous("things", [OLD, whole], {}, OLD.key, same) == {}
+    assert superfluous("things", [OLD, replace(whole, pending={"2024-03": "run"})], {}, same) == {}
+    assert superfluous("things", [OLD, whole], {whole.name: 1}, same) == {}
+    assert superfluous("things", [OLD, whole], {OLD.name: 1}, same) == {}
     whole.written = {}
-    assert superfluous("things", [OLD, whole], {}, whole.key, same) == {}
+    assert superfluous("things", [OLD, whole], {}, same) == {}
 
 
 def test_a_file_with_a_record_that_the_covering_one_lacks_stays() -> None:
     """Without it, what its month had of the record before would count again."""
     wider = fetched("2024-03-01_2024-03-06", 6, ("2024-03-01", "2024-03-06"))
     more = {OLD.key: {("2024-03", "1"), ("2024-03", "2")}, wider.key: {("2024-03", "1")}}
-    assert superfluous("things", [OLD, wider], {}, wider.key, lambda source: more[source.key]) == {}
+    assert superfluous("things", [OLD, wider], {}, lambda source: more[source.key]) == {}
     other_month = {OLD.key: {("2024-02", "1")}, wider.key: {("2024-03", "1")}}
-    assert superfluous("things", [OLD, wider], {}, wider.key, lambda source: other_month[source.key]) == {}
+    assert superfluous("things", [OLD, wider], {}, lambda source: other_month[source.key]) == {}
 
 
 def test_a_run_that_is_under_way_keeps_what_its_file_would_replace(tmp_path: Path) -> None:

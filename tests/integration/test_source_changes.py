@@ -115,6 +115,14 @@ def change(chance: random.Random, table: Table, today: date) -> set[int]:
     return removed
 
 
+def remove_one(chance: random.Random, lake: Lake) -> int:
+    """Remove a fetched file that is not the whole table, if there is one; returns how many were."""
+    found = [key for info in lake.store.list(keys.landing("crashes")) if "_all_" not in (key := info.key)]
+    for key in chance.sample(found, min(1, len(found))):
+        lake.store.delete(key)
+    return min(1, len(found))
+
+
 def covered_dates(lake: Lake) -> dict[str, tuple[date, date]]:
     """Landed file → the dates that it covers."""
     found = {}
@@ -129,12 +137,17 @@ def covered_dates(lake: Lake) -> dict[str, tuple[date, date]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("days", "seed"), [(92, 21)])
 def test_day_by_day_with_faults_is_the_servers_table(tmp_path: Path, days: int, seed: int) -> None:
-    """After each run only removals outside of the dates asked for may be unknown; after a full refresh, nothing is."""
+    """After each run only removals outside of the dates asked for may be unknown; after a full refresh, nothing is.
+
+    Now and then a fetched file is removed from landing.
+    """
     chance = random.Random(seed)
     table = Table(DATASET, rows(40, 1, CRASH_DATE="02/01/2023") + rows(40, 101, CRASH_DATE="01/10/2024"))
     lake = Lake(lake=str(tmp_path / "lake"))
-    gone: dict[int, list[tuple[date, date]]] = {}  # id → the dates that were asked for since it was removed
+    gone: dict[int, set[str]] = {}  # id → the covering files that were landed since it was removed
     before: dict[str, tuple[date, date]] = {}
+    lost, unknown = 0, set[int]()
+    refresh: dict[str, Any] = {"full_refresh_days": "30", "seed": seed}
     with SocrataServer([table]) as server:
         for number in range(days):
             day = FIRST + timedelta(days=number)
@@ -142,22 +155,26 @@ def test_day_by_day_with_faults_is_the_servers_table(tmp_path: Path, days: int, 
             if chance.random() < 0.1:
                 table.republish()  # alone: what was edited before it, nobody can tell from the rest
             else:
-                gone |= {key: [] for key in change(chance, table, day)}
+                gone |= {key: set() for key in change(chance, table, day)}
+                lost += remove_one(chance, lake) if chance.random() < 0.15 else 0
             table.clock += timedelta(hours=chance.randrange(30))  # it may be days ahead of ours
             server.faults = [some_fault(chance, table, day)] if number else []
             if number and chance.random() < 0.1:
-                daily_run(lake, server, day - timedelta(days=chance.randrange(100)), take_in="dates", seed=seed)
-            daily_run(lake, server, day, *([] if number else ["--full-refresh"]), seed=seed)
+                daily_run(lake, server, day - timedelta(days=chance.randrange(100)), take_in="dates", **refresh)
+            daily_run(lake, server, day, *([] if number else ["--full-refresh"]), **refresh)
             now = covered_dates(lake)
-            for scopes in gone.values():
-                scopes += [now[key] for key in now.keys() - before.keys()]
+            for key in gone:
+                gone[key] |= now.keys() - before.keys()
             before = now
             truth, found = served(table), known(lake)
             assert {key: row for key, row in found.items() if key in truth} == truth, f"seed {seed}, {day}"
             for key in found.keys() - truth.keys():
-                (shown, _), scopes = found[key], gone[key]
+                shown, _ = found[key]
+                scopes = [now[name] for name in gone[key] & now.keys()]
                 assert not [start for start, end in scopes if start <= shown < end], f"seed {seed}, {day}, {key}"
-        assert found.keys() - truth.keys(), "nothing was left to be unknown: the test shows less than it says"
+            unknown |= found.keys() - truth.keys()
+        assert lost
+        assert unknown, "nothing was left to be unknown: the test shows less than it says"
         daily_run(lake, server, day, "--full-refresh", seed=seed)
         assert newest(lake) == at_once(table, tmp_path / "truth"), f"seed {seed}"
 

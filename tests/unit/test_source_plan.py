@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,9 +13,8 @@ from stages.landing.socrata.plan import (
     EVERYTHING,
     Extraction,
     State,
-    extraction_time,
+    after,
     plan,
-    read_metadata,
     read_name,
     republished,
 )
@@ -61,7 +61,7 @@ def test_the_whole_table_is_due_after_the_days_of_the_setting_and_never_with_0()
     assert [one.whole for one in plan(DAY, SETTINGS, [old], STATE, NOW, follow=True)] == [True]
     assert [one.whole for one in plan(DAY, NEVER, [old], STATE, NOW, follow=True)] == [False, False]
     assert [one.whole for one in plan(DAY, SETTINGS, [], STATE, NOW, follow=True)] == [True]
-    unknown = Extraction(EVERYTHING, whole=True, moment=NOW - timedelta(days=1))  # by its name alone
+    unknown = replace(WHOLE, followed=False)  # something that was landed before it is lost
     assert [one.whole for one in plan(DAY, SETTINGS, [unknown], STATE, NOW, follow=True)] == [True]
 
 
@@ -109,21 +109,18 @@ def test_a_table_that_has_grown_by_a_tenth_is_fetched_whole() -> None:
     assert [one.whole for one in grown] == [False, False]
 
 
-def test_a_landed_file_says_what_it_is_by_name_and_metadata() -> None:
+def test_a_landed_file_says_what_it_is_by_its_name() -> None:
     for one in [*plan(DAY, SETTINGS, [WHOLE], STATE, NOW, follow=True), *plan(Scope(), SETTINGS, [], STATE, NOW)]:
-        named = read_name(one.key("bridges"), "bridges")
-        assert named is not None
-        read = read_metadata(named, one.metadata())
-        assert (read.covers, read.whole, read.followed, read.moment) == (one.covers, one.whole, one.followed, NOW)
-        assert (read.state, read.since) == (STATE, one.since)
+        read = read_name(one.key("bridges"), "bridges")
+        assert read is not None
+        assert (read.covers, read.whole, read.moment) == (one.covers, one.whole, NOW)
     for name in ("by_hand", "bridges_all_asof_20249999T999999Z", "bridges_2024-13-01_2024-14-01_asof_20240709T100000Z"):
         assert read_name(f"landing/bridges/{name}.csv", "bridges") is None
 
 
 def test_an_extraction_is_later_than_every_earlier_one_whatever_the_clock_says() -> None:
-    ahead = Extraction(None, moment=NOW + timedelta(hours=2))
-    assert extraction_time(NOW, [ahead]) == NOW + timedelta(hours=2, seconds=1)
-    assert extraction_time(NOW, []) == NOW
+    assert after(NOW, NOW + timedelta(hours=2)) == NOW + timedelta(hours=2, seconds=1)
+    assert after(NOW, None) == NOW
 
 
 def test_a_page_of_changes_is_never_a_republication() -> None:

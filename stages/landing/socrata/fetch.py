@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,27 +14,18 @@ import numpy as np
 import pyarrow as pa
 
 from stages.datasets.dataset import Dataset
-from stages.errors import DataError, SourceUnavailable
+from stages.errors import DataError, SourceError, SourceUnavailable
 from stages.lake import keys
 from stages.lake.job import Run
 from stages.lake.scope import stretches, whole_months
-from stages.lake.sources import load_sources, new_source
+from stages.lake.sources import load_sources, new_source, refuse_future
 from stages.lake.store import ObjectStore
 from stages.landing.csv_file import read_blocks, read_rows
 from stages.landing.header import read_header
 from stages.landing.socrata.client import Client, Query
+from stages.landing.socrata.journal import note, read_journal, what_counts
 from stages.landing.socrata.pages import ID, TRUTH, UPDATED, Answer, Mismatch, PageCache, download, export
-from stages.landing.socrata.plan import (
-    Extraction,
-    State,
-    extraction_time,
-    gap,
-    is_as_fetched,
-    plan,
-    read_metadata,
-    read_name,
-    republished,
-)
+from stages.landing.socrata.plan import Extraction, State, after, is_as_fetched, plan, read_name, republished
 from stages.logs import counted, counter, human_bytes, log
 
 ROUNDS = 4  # how often a source that changes while it is read is read again
@@ -69,6 +60,7 @@ class Fetch:
     client: Client
     dry_run: bool
     whole: bool = False  # whether the last round asked for the whole table
+    lost: Collection[str] = ()  # keys of fetched files that are gone, as the last round knew them
 
     @property
     def day(self) -> str:
@@ -97,19 +89,8 @@ class Fetch:
         self.say_how_fresh(before)
         if not before.rows:
             return []  # an empty table is a fault of the source: it withdraws nothing
-        wanted = self._wanted(before)
-        if not wanted:
-            log.info("%s: the source has not changed since it was fetched; nothing to ask for", self.dataset.name)
         answers: list[tuple[Extraction, Path, Answer]] = []
-        for number, one in enumerate(wanted):
-            expected = self.count(one, before)
-            anew = bool(one.since) and republished(expected, before, self.run.settings)
-            if anew:
-                self._say_republished(expected, before)
-            if anew or (one.since and not expected):
-                if one.followed:  # then the interval carries the mark, and is fetched although landing has it
-                    wanted.append(replace(one, covers=one.elsewhere, since="", elsewhere=None))
-                continue
+        for number, (one, expected) in enumerate(self._asked(before)):
             path = folder / f"{number}.csv"
             if self.dry_run:
                 self._describe(one, columns, expected)
@@ -131,27 +112,48 @@ class Fetch:
                     )
             answers.append((one, path, answer))
         if answers:
-            after = self.state()
-            if after != before:
-                raise Mismatch(f"{before.rows:,} rows changed by {before.updated} became {after}")
-        keys_landed: list[str] = []
-        for one, path, answer in answers:
-            needs = keys_landed[-1] if one.followed and keys_landed else ""
-            keys_landed.append(self._land(replace(one, needs=needs), path, answer, columns))
-        return keys_landed
+            now = self.state()
+            if now != before:
+                raise Mismatch(f"{before.rows:,} rows changed by {before.updated} became {now}")
+        return [self._land(*answered, columns) for answered in answers]
+
+    def _asked(self, before: State) -> list[tuple[Extraction, int]]:
+        """What is asked for, in the order of landing, and how many rows it has."""
+        wanted = self._wanted(before, full_refresh=self.run.full_refresh)
+        if not wanted:
+            log.info("%s: the source has not changed since it was fetched; nothing to ask for", self.dataset.name)
+        asked: list[tuple[Extraction, int]] = []
+        for one in wanted:
+            expected = self.count(one, before)
+            anew = bool(one.since) and republished(expected, before, self.run.settings)
+            if anew and self.lost and self.run.settings.full_refresh_days:
+                # Since the state before the lost files; what came after it cannot be told apart from that.
+                return [(whole, before.rows) for whole in self._wanted(before, full_refresh=True)]
+            if anew:
+                self._say_republished(expected, before)
+            if anew or (one.since and not expected):
+                if one.followed:  # then the interval carries the mark, and is fetched although landing has it
+                    wanted.append(replace(one, covers=one.elsewhere, since="", elsewhere=None))
+                continue
+            asked.append((one, expected))
+        return asked
 
     def _check_export(self, path: Path) -> None:
-        """Raise Mismatch where an export has a record twice in place of another, for which the number of its rows is
-        right; SourceError where its columns are not the published ones. What it covers and lacks would be withdrawn.
+        """Raise Mismatch where an export cannot be read, or has a record twice in place of another, for which the
+        number of its rows is right; SourceError where its columns are not the published ones. What it covers and lacks
+        would be withdrawn.
         """
         source = f"{self.dataset.name}: the export"
         with path.open("rb") as file:
             header = read_header(source, file, self.dataset)
         key = self.dataset.published(self.dataset.key, header.form)
-        hashes = np.concatenate([
-            np.fromiter(map(hash, rows.table[key].cast(pa.string()).drop_null().to_pylist()), dtype=np.int64)
-            for rows in (read_rows(source, header, block) for block in read_blocks(source, path, header))
-        ])  # fmt: skip
+        try:
+            hashes = np.concatenate([
+                np.fromiter(map(hash, rows.table[key].cast(pa.string()).drop_null().to_pylist()), dtype=np.int64)
+                for rows in (read_rows(source, header, block) for block in read_blocks(source, path, header))
+            ])  # fmt: skip
+        except SourceError as error:
+            raise Mismatch(f"the export cannot be read: {error}") from None
         keys_there = len(np.unique(hashes))
         if keys_there == len(hashes):
             return
@@ -160,24 +162,31 @@ class Fetch:
         if keys_there != int(row["rows"]):  # else the table itself has them twice
             raise Mismatch(f"the export has {keys_there:,} different keys where the API counts {int(row['rows']):,}")
 
-    def _wanted(self, before: State) -> list[Extraction]:
-        """What is to be asked for, in the order of landing."""
-        earlier, by_hand = landed(self.run.store, self.dataset, before)
-        moment = extraction_time(datetime.now(UTC), earlier)
+    def _wanted(self, before: State, *, full_refresh: bool) -> list[Extraction]:
+        """What is to be asked for, in the order of landing, however many rows it has."""
+        landed = Landed.of(self.run.store, self.dataset)
+        moment = after(datetime.now(UTC).replace(microsecond=0), landed.newest)
+        follow, settings = self.run.take_in_new, self.run.settings
         wanted = plan(
             self.run.scope,
-            self.run.settings,
-            earlier,
+            settings,
+            landed.fetched,
             before,
             moment,
-            by_hand=by_hand,
-            follow=self.run.take_in_new,
-            full_refresh=self.run.full_refresh,
+            by_hand=landed.by_hand,
+            follow=follow,
+            full_refresh=full_refresh,
         )
         for stretch in stretches(self.run.also):  # years apart from those of the scope
             if not any(one.whole for one in wanted):
-                wanted += plan(whole_months([*stretch]), self.run.settings, earlier, before, moment)
-        self.whole = any(one.whole for one in wanted)
+                wanted += plan(whole_months([*stretch]), settings, landed.fetched, before, moment)
+        self.whole, self.lost = any(one.whole for one in wanted), landed.lost
+        if follow and self.lost and not self.whole and not any(one.followed for one in landed.fetched):
+            log.warning(
+                "%s: no longer in landing: %s; what changed on other dates since then cannot be told: a run with"
+                " --full-refresh brings it",
+                *(self.dataset.name, ", ".join(self.lost)),
+            )
         return wanted
 
     def _cache(self, one: Extraction, columns: list[str], expected: int) -> PageCache:
@@ -193,6 +202,7 @@ class Fetch:
             if (value := answer.headers.get(name, "")).isascii() and value
         }
         self.run.store.put(key, path, metadata=one.metadata() | stated)
+        note(self.run.store, self.dataset.name, one, self.lost if one.followed else ())
         if not one.whole:
             self._cache(one, columns, answer.rows).clear()
         log.info(
@@ -205,9 +215,9 @@ class Fetch:
     def _say_republished(self, changed: int, now: State) -> None:
         log.warning(
             "%s: %s rows outside of the run's dates, of %s in all, have a new :updated_at: the source was published"
-            " anew, so single changes cannot be told apart and are not asked for; what has changed there comes with the"
-            " next full refresh",
+            " anew, so single changes cannot be told apart and are not asked for; what has changed there comes with %s",
             *(self.dataset.name, f"{changed:,}", f"{now.rows:,}"),
+            "the next full refresh" if self.run.settings.full_refresh_days else "a run with --full-refresh",
         )
 
     def _describe(self, one: Extraction, columns: list[str], expected: int) -> None:
@@ -271,8 +281,10 @@ class Fetch:
         state = State(int(row["rows"]), row["updated"], newest, changed if changed.isascii() else "")
         try:
             _ = state.newest_day
+            if state.rows:
+                datetime.fromisoformat(state.updated)
         except ValueError:
-            raise Mismatch(f"its newest date is answered as {newest!r}") from None
+            raise Mismatch(f"its newest date and {UPDATED} are answered as {newest!r} and {state.updated!r}") from None
         return state
 
     def count(self, one: Extraction, now: State) -> int:
@@ -299,7 +311,8 @@ class Fetch:
         """Log how old the newest record is, as a warning where the source has not moved for long."""
         newest = now.newest_day
         if newest is None:
-            log.warning("%s: the source is empty", self.dataset.name)
+            what = "has no date that is not of the future" if now.rows else "is empty"
+            log.warning("%s: the source %s", self.dataset.name, what)
             return
         days = (datetime.now(UTC).date() - newest).days
         say = log.warning if days > self.run.settings.stale_days else log.info
@@ -318,48 +331,42 @@ def names(text: str) -> list[str]:
     return found
 
 
-def landed(store: ObjectStore, dataset: Dataset, now: State) -> tuple[list[Extraction], datetime | None]:
-    """What was fetched before and is in landing, newest first, and the newest extraction time of its other files.
-
-    Metadata is read only where it matters: back to the last state of the source that a run followed, and of files that
-    no run has taken in. If a fetched file has been removed, those after it do not count as followed (see `gap`).
+@dataclass(frozen=True)
+class Landed:
+    """What landing has of a dataset: what was `fetched` and what is `lost` of it (`journal.what_counts`), and the
+    newest extraction time of all fetched files and of the others.
     """
-    recorded, _ = load_sources(store, dataset.name)
-    prefix = keys.landing(dataset.name)
-    named: dict[str, Extraction] = {}
-    there, new = set[str](), set[str]()
-    by_hand: list[datetime] = []
-    for info in store.list(prefix):
-        name = info.key.removeprefix(prefix)
-        if not keys.is_csv(name):
-            continue
-        there.add(info.key)
-        source = recorded.get(keys.source(name))
-        if source is None or not source.is_of(info):
-            source = new_source(store, keys.source(name), info, dataset.made_by)
-            new.add(info.key)
-        one = read_name(info.key, dataset.name)
-        if one and is_as_fetched(one, source):
-            named[info.key] = one
-        else:
-            by_hand.append(datetime.fromisoformat(source.extracted_at))
-    for key in new & named.keys():
-        named[key] = read_metadata(named[key], store.metadata(key))
-    gaps = [gap(one, None, named.values()) for one in named.values() if one.needs not in {"", *there}]
-    for source in recorded.values():
-        one = read_name(source.key, dataset.name)
-        if one and source.key not in there:
-            noticed = datetime.fromisoformat(source.removed_at) if source.removed_at else None
-            gaps.append(gap(one, noticed, named.values()))
-    found: list[Extraction] = []
-    enough = False
-    for key, one in sorted(named.items(), key=lambda item: (item[1].moment, item[0]), reverse=True):
-        assert one.moment
-        read = one if enough or key in new else read_metadata(one, store.metadata(key))
-        in_gap = any(start <= one.moment < end for start, end in gaps)
-        found.append(replace(read, followed=read.followed and not in_gap))
-        enough = enough or (found[-1].followed and found[-1].state != now)
-    return found, max(by_hand, default=None)
+
+    fetched: list[Extraction]
+    lost: list[str]
+    newest: datetime | None
+    by_hand: datetime | None
+
+    @classmethod
+    def of(cls, store: ObjectStore, dataset: Dataset) -> Landed:
+        """Raises SourceError where a file was fetched by a clock far ahead: what is fetched now would be older."""
+        recorded, _ = load_sources(store, dataset.name)
+        prefix = keys.landing(dataset.name)
+        fetched: dict[str, datetime] = {}
+        by_hand: list[datetime] = []
+        for info in store.list(prefix):
+            name = info.key.removeprefix(prefix)
+            if not keys.is_csv(name):
+                continue
+            source = recorded.get(keys.source(name))
+            if source is None or not source.is_of(info):
+                source = new_source(store, keys.source(name), info, dataset.made_by)
+            moment = datetime.fromisoformat(source.extracted_at)
+            one = read_name(info.key, dataset.name)
+            if one and is_as_fetched(one, source):
+                fetched[info.key] = moment
+            else:
+                by_hand.append(moment)
+        for key, moment in fetched.items():
+            refuse_future(key, moment, declared=True)
+        entries, _ = read_journal(store, dataset.name)
+        found, lost = what_counts(entries, dataset.name, fetched)
+        return cls(found, lost, max(fetched.values(), default=None), max(by_hand, default=None))
 
 
 def wrong_types(dataset: Dataset, form: str, types: Mapping[str, str]) -> dict[str, str]:

@@ -128,7 +128,10 @@ def download(
             after = f"{ID} > '{last}'" if last else ""
             condition = " and ".join(f"({part})" for part in (where, after) if part)
             page = kept or client.ask(client.query(Query(",".join(columns), condition, ID, limit)), take)
-            found = read_page(page, columns)
+            try:
+                found = read_page(page, columns)
+            except Mismatch as error:
+                raise Mismatch(f"of page {number + 1}, {error}") from None
             new = np.setdiff1d(np.fromiter(map(hash, found), dtype=np.int64), before)
             if len(found) != due or len(new) != due:
                 raise Mismatch(f"page {number + 1} has {len(found):,} rows, {len(new):,} of them new, of {due:,} due")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
@@ -46,8 +46,8 @@ class Extraction:
     """One answer of the source, landed or to be: all records of `covers`, or those changed after `since` and not of the
     dates of `elsewhere`.
 
-    `whole`: it is the whole table. `followed`: with it, and with the file `needs` where that is named, landing has
-    every change up to its state.
+    `whole`: it is the whole table. `followed`: with it, and with what was landed before it, landing has every change up
+    to its state.
     """
 
     covers: Scope | None
@@ -55,7 +55,6 @@ class Extraction:
     elsewhere: Scope | None = None
     whole: bool = False
     followed: bool = False
-    needs: str = ""
     moment: datetime | None = None
     state: State | None = None
 
@@ -89,11 +88,7 @@ class Extraction:
         """What the landed file declares."""
         assert self.moment is not None
         assert self.state is not None
-        declared = {"extracted-at": self.moment.isoformat(), "source-rows": str(self.state.rows)}
-        declared |= {"source-updated": self.state.updated, "source-newest": self.state.newest}
-        declared |= {"source-changed": self.state.changed} if self.state.changed else {}
-        declared |= {"source-followed": "true"} if self.followed else {}
-        declared |= {"followed-with": self.needs} if self.needs else {}
+        declared = {"extracted-at": self.moment.isoformat(), "source-newest": self.state.newest}
         declared |= {"changed-since": self.since} if self.since else {}
         if self.covers:
             declared |= {"covers-start": f"{self.covers.start}", "covers-end": f"{self.covers.end}"}
@@ -122,45 +117,12 @@ def is_as_fetched(named: Extraction, source: Source) -> bool:
     return (named.moment, named.covers) == (datetime.fromisoformat(source.extracted_at), source.covers)
 
 
-def read_metadata(named: Extraction, metadata: Mapping[str, str]) -> Extraction:
-    """The same with what its file declares; without a state where that is missing, as after a copy by hand."""
-    if not {"source-rows", "source-updated", "source-newest"} <= metadata.keys():
-        return named
-    state = State(
-        int(metadata["source-rows"]),
-        metadata["source-updated"],
-        metadata["source-newest"],
-        metadata.get("source-changed", ""),
-    )
-    followed = metadata.get("source-followed") == "true"
-    since, needs = metadata.get("changed-since", ""), metadata.get("followed-with", "")
-    return replace(named, state=state, followed=followed, since=since, needs=needs)
-
-
-def gap(gone: Extraction, noticed: datetime | None, there: Iterable[Extraction]) -> tuple[datetime, datetime]:
-    """The times [from, until) of extractions that do not have every change, because a fetched file is `gone`: until a
-    later file covers the same dates, or the loss was `noticed`.
-    """
-    assert gone.moment is not None
-    ends = [datetime.max.replace(tzinfo=UTC)]
-    if noticed:
-        ends.append(noticed.replace(microsecond=0))  # as extraction times are
-    for later in there:
-        if later.moment and later.moment > gone.moment:
-            covered = gone.covers and later.covers and contains(later.covers, gone.covers)
-            ends += [later.moment] if later.whole or covered else []
-    return gone.moment, min(ends)
-
-
-def extraction_time(now: datetime, earlier: Iterable[Extraction]) -> datetime:
-    """The time of an extraction that begins now: after every earlier one, even if this machine's clock is behind that
-    of another which made one, because it decides which version of a record wins.
-    """
-    return after(now.replace(microsecond=0), max((one.moment for one in earlier if one.moment), default=None))
-
-
 def after(moment: datetime, other: datetime | None) -> datetime:
-    """A time, or the next whole second after another one where that is later."""
+    """A time, or the next whole second after another one where that is later.
+
+    An extraction is later than every earlier one, even if this machine's clock is behind that of another which made
+    one, because its time decides which version of a record wins.
+    """
     return moment if other is None else max(moment, (other + timedelta(seconds=1)).replace(microsecond=0))
 
 
@@ -177,10 +139,11 @@ def plan(
 ) -> list[Extraction]:
     """What a run over `scope` asks for, in the order in which it is to be landed.
 
-    `earlier` is what landing has fetched, newest first; `by_hand` is the newest extraction time of its other files.
-    `follow`: a scheduled run, which follows what has changed elsewhere and makes a full refresh when one is due; other
-    runs keep to their dates. What landing already has of the same state of the source is not asked for again, unless
-    something of another state was landed after it. A full refresh counts, whatever was landed by hand.
+    `earlier` is what was fetched before (`journal.what_counts`), newest first; `by_hand` is the newest extraction time
+    of the other files in landing. `follow`: a scheduled run, which follows what has changed elsewhere and makes a full
+    refresh when one is due; other runs keep to their dates. What landing already has of the same state of the source is
+    not asked for again, unless something of another state was landed after it. A full refresh counts, whatever was
+    landed by hand before it.
     """
     standing = list(takewhile(lambda one: one.state == now, earlier))
     made = replace(Extraction(None), moment=moment, state=now)
@@ -203,9 +166,9 @@ def plan(
 
 
 def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, moment: datetime) -> bool:
-    """Whether the last whole table is older than the settings allow, or there is none, or none of which the state is
-    known; or the table has grown so much since it was last followed that it cannot have been whole then, or has more
-    rows but no newer `:updated_at`: some came back unchanged, and only a full refresh finds them.
+    """Whether the last whole table is older than the settings allow, or there is none, or nothing since then counts as
+    followed; or the table has grown so much since it was last followed that it cannot have been whole then, or has more
+    rows but no newer `:updated_at`, or an older one: rows came back as they were, and only a full refresh finds them.
     """
     if not settings.full_refresh_days:
         return False
@@ -214,7 +177,7 @@ def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, m
     if last is None or before is None:
         return True
     grown = republished(now.rows - before.rows, before, settings)
-    came_back = now.rows > before.rows and now.updated <= before.updated
+    came_back = now.updated < before.updated or (now.updated == before.updated and now.rows > before.rows)
     return grown or came_back or moment - last >= timedelta(days=settings.full_refresh_days)
 
 
@@ -255,6 +218,11 @@ def contains(outer: Scope, inner: Scope) -> bool:
     """Whether every date of one scope is in the other; both have two ends."""
     assert outer.start and outer.end and inner.start and inner.end  # noqa: PT018
     return outer.start <= inner.start and inner.end <= outer.end
+
+
+def replaces(later: Extraction, one: Extraction) -> bool:
+    """Whether a later extraction has all dates of an earlier one; only a whole table has those of what had changed."""
+    return later.whole or bool(later.covers and one.covers and contains(later.covers, one.covers))
 
 
 def republished(changed: int, now: State, settings: Settings) -> bool:
