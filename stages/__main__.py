@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from stages import datasets, logs
-from stages.errors import ConfigError, StageError, TransientError
+from stages.errors import ConfigError, StageError, Stopped, TransientError
 from stages.lake.chunks import Chunk, parse
 from stages.lake.scope import Scope, run_id_by_hand
 
@@ -219,7 +219,7 @@ def chosen_dates(given: argparse.Namespace) -> tuple[Scope, frozenset[str]]:
 def stop(number: int, _frame: object) -> NoReturn:
     """End promptly when asked to: the first process of a container would ignore the signal otherwise."""
     logs.log.error("stopped by %s; what was published is unchanged", signal.Signals(number).name)
-    raise SystemExit(128 + number)
+    raise Stopped(number)
 
 
 def main(

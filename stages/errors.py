@@ -15,6 +15,19 @@ StageError                    70  a bug in the pipeline: fail at once
 The numbers are those of BSD's sysexits.h: EX_SOFTWARE, EX_TEMPFAIL, EX_DATAERR, EX_CONFIG.
 """
 
+import signal
+
+
+class Stopped(SystemExit):
+    """A signal has asked the process to end; the exit code is that of a shell."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+    def __str__(self) -> str:
+        return f"by {signal.Signals(self.number).name}"
+
 
 class StageError(Exception):
     """Base of every error that a stage raises on purpose; its text says what, where and what to do."""

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stages.datasets import names
 from stages.datasets.dataset import Dataset
 from stages.datasets.values import DATE_FORMS, is_null_word
 from stages.errors import DataError, ObjectMissing, SourceError
@@ -200,6 +201,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> list[str]:
 
         for dataset in datasets:
             fetch(this, dataset)
+    warn_of_other_folders(this.store, {*names(), *(dataset.name for dataset in datasets)})
     ready = []
     for dataset, job in jobs.items():
         known, _ = load_sources(job.store, dataset.name)
@@ -226,6 +228,17 @@ def run(this: Run, datasets: Sequence[Dataset]) -> list[str]:
     texts = [text(chunk) for chunk in chunks]
     log.info("ingest_raw: chunks for the next stages: %s", " ".join(texts))
     return texts
+
+
+def warn_of_other_folders(store: ObjectStore, datasets: Iterable[str]) -> None:
+    """Warn of files in landing that lie in none of these datasets' folders: nothing reads them."""
+    folders = sorted(map(keys.landing, datasets))
+    others = Counter(it.key.rpartition("/")[0] for it in store.list("landing/") if not it.key.startswith((*folders,)))
+    for folder, count in sorted(others.items()):
+        log.warning(
+            "%s/: %s ignored, for this is no dataset's folder; those are %s",
+            *(folder, counted(count, "file"), ", ".join(folders)),
+        )
 
 
 def sizes_of(jobs: Iterable[Job]) -> Counter[tuple[str, str]]:
@@ -261,7 +274,10 @@ def ingest_dataset(raw: RawLayer, dataset: Dataset, sources: dict[str, Source]) 
         )
     warn_of_dates_without_rows(job, sources)
     for source in sources.values():
-        if left := source.left_in_landing:
+        known = raw.known.get(source.name)
+        stale = known.written if known and known.content == source.content else {}  # of another version of the code
+        left = {month: rows for month, rows in source.left_in_landing.items() if month not in stale}
+        if left:
             log.warning(
                 "%s: %s of %s left in landing: this run works only on the months of %s; a scheduled run, or a run over"
                 " these months, takes in what is left",
@@ -294,8 +310,9 @@ def warn_of_dates_without_rows(job: Job, sources: dict[str, Source]) -> None:
     months = {month for source in sources.values() for month in source.months}
     if not any(scope.touches(month) or month in also for month in months):
         log.warning(
-            "%s: nothing is landed for %s%s; what is landed is of %s",
-            *(job.what, scope, f" and {spans(also)}" if also else "", spans(months) or "no month"),
+            "%s: nothing is landed for %s%s%s",
+            *(job.what, scope, f" and {spans(also)}" if also else ""),
+            f"; what is landed is of {spans(months)}" if months else ", nor for other dates",
         )
 
 

@@ -159,7 +159,7 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
     for info in store.list(keys.FAILED_CHECKS):
         if info.key not in kept:  # of an earlier build
             store.delete(info.key)
-    errors = []
+    errors, files = [], []
     for key, failure in kept.items():
         store.put(key, to_parquet(failure.rows))
         is_error = failure.check.severity == "error"
@@ -171,11 +171,11 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
         (log.error if is_error else log.warning)("check %s", said)
         if is_error:
             errors.append(said)
+            files.append(str(failure.check.path))
     if errors:
         raise ContractError(
-            f"the warehouse fails checks and is not published: {'. '.join(errors)}. A check is"
-            " stages/warehouse/checks/NAME.sql, by the name of its file of rows; correct the data or the check, and run"
-            " again"
+            f"the warehouse fails checks and is not published: {'. '.join(errors)}. Correct the data or the"
+            f" check ({', '.join(files)}), and run again"
         )
 
 

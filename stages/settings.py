@@ -14,7 +14,8 @@ ORCHESTRATOR_ONLY = {
     "RUNTIME",
     "STAGE_IMAGE",
     "FAN_OUT",
-}  # read by the DAG; known here so that they are not taken for typos
+    "RUN_LOG",
+}  # read by the DAG and its operators; known here so that they are not taken for typos
 
 
 # Types whose names say how a setting is read (PARSERS).

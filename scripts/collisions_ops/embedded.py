@@ -205,8 +205,9 @@ def notes(settings: Settings, arguments: Sequence[str]) -> list[str]:
         return [f"lake: {settings.embedded_lake}"]
     if command in RUN_BY_THE_SCHEDULER:
         ui = paste("scripts/demo", "--ui", **settings.chosen_folders)
-        waits = [] if locks.ui_runs(settings) else [f"the run waits for a scheduler: {ui}"]
-        return [f"lake: {settings.lake_of_last_demo}", *waits]
+        if not locks.ui_runs(settings):
+            return [f"the run waits for a scheduler, and works in its lake: {ui}"]
+        return [f"lake: {settings.lake_of_last_demo}"]
     return []
 
 

@@ -53,10 +53,15 @@ def metrics(found: Readings) -> Iterator[Metric]:
     failures: dict[tuple[str, ...], float] = {
         (stage,): found.failures[stage].timestamp() if stage in found.failures else 0 for stage in STAGES
     }
-    yield _gauge("stage_failed_timestamp_seconds", "When a stage last failed, in any run; 0: never.", failures, "stage")
+    yield _gauge(
+        "stage_failed_timestamp_seconds",
+        "When a stage last failed, in any run; 0: not within the 90 days that are kept.",
+        failures,
+        "stage",
+    )
     yield _gauge(
         "unfinished_run_started_timestamp_seconds",
-        "When the newest run began, if it is still running or was killed; 0: it has ended.",
+        "When the newest run began, if it is still running or was killed; 0: there is none.",
         found.unfinished.timestamp() if found.unfinished else 0,
     )
     if found.last and found.last.ended:

@@ -42,7 +42,7 @@ KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {  # of the DAG's pa
     "start": (is_date, 'a date such as "2025-03-01"'),
     "end": (is_date, 'a date such as "2025-04-01", the day after the last'),
     "years": (is_list_of(is_year), "a list of years such as [2023, 2024]"),
-    "datasets": (is_list_of(is_name), 'a list of names such as ["crashes"]'),
+    "datasets": (is_list_of(is_name), "a list of the names of datasets"),
     "full_refresh": A_FLAG,
     "allow_shrink": A_FLAG,
 }
@@ -66,6 +66,7 @@ def check_conf(text: str) -> None:
         sound, expected = KINDS[name]
         if value is not None and not sound(value):
             raise OpsError(f"param {name} is {json.dumps(value)}: it takes {expected}")
+    check_datasets(conf.get("datasets") or [])
 
 
 def parse_years(text: str | None) -> list[int]:

@@ -146,7 +146,9 @@ class Ui:
         self.console.print(f"\nAirflow's UI   {self.address}/dags/{DAG}", style="bold")
         self.console.print(f"  user         {user}")
         self.console.print(f"  password     {password}")
-        self.console.print("  schedule     on: yesterday's run starts now, and takes in what is new in landing")
+        self.console.print(
+            "  schedule     on: yesterday's run starts now, if it has not run yet, and takes in what is new in landing"
+        )
         self.console.print("  run it       with Trigger in the UI, or with a backfill from another terminal:")
         self.console.print(f"               {paste(*words, *again, **self.folders)}")
         self.console.print("               (--to-date is the day after the last)")

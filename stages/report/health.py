@@ -131,6 +131,7 @@ def rejected(warehouse: duckdb.DuckDBPyConnection) -> Table:
     ).fetchall()
     kept = warehouse.execute(
         "select coalesce(sum(quarantined), 0)::bigint, coalesce(sum(rows), 0)::bigint from meta_sources"
+        " where removed_at is null"
     ).fetchone()
     now, of = kept or (0, 0)
     return Table(

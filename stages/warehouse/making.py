@@ -211,8 +211,8 @@ def waiting(
         for run in sorted(set(pending.values()) - {""}):
             months = [month for month in pending if pending[month] == run]
             log.warning(
-                "%s: %s of %s: changed by run %s, which has not finished; the warehouse may hold a part of that. The"
-                " next scheduled run takes it in, as does one over these months",
+                "%s: %s of %s: changed by run %s, which failed or still runs; the warehouse may hold a part of that."
+                " The next scheduled run takes it in, as does one over these months",
                 *(STAGE, spans(months), source.key, run),
             )
         found[name] = replace(source, pending=pending)

@@ -186,7 +186,9 @@ def query(
             else:
                 warehouse.execute(CUT)
                 rows.project(shown).show(max_width=200, max_rows=SHOWN_ROWS)
-                if shown != "*" or len(rows.limit(SHOWN_ROWS + 1).fetchall()) > SHOWN_ROWS:
+                if (shown != "*" and rows.limit(1).fetchall()) or len(
+                    rows.limit(SHOWN_ROWS + 1).fetchall()
+                ) > SHOWN_ROWS:
                     print("shortened; all rows and columns: --csv")
             sys.stdout.flush()
         published = store.head(keys.WAREHOUSE) if RECORD in sql else None

@@ -104,7 +104,7 @@ def test_a_file_that_is_none_of_the_datasets_is_refused_before_anything_is_made(
     (tmp_path / "notes.csv").write_text("some notes\n")
     done = demo(tmp_path, "notes.csv")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith("the header of none of the datasets: crashes, persons, vehicles\n")
+    assert "is the header of none of the datasets" in done.stderr
     assert not (tmp_path / "lake-files").exists()
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 from lake import Lake, WatchedStore
 
-from stages.errors import StoreUnavailable
+from stages.errors import Stopped, StoreUnavailable
 from stages.lake import keys
 
 
@@ -20,7 +20,7 @@ def land(lake: Lake, sample: Callable[..., list[Path]]) -> None:
         lake.land(file)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), SystemExit(143), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), Stopped(15), OSError(28, "No space left on device")])
 def test_whatever_ends_a_stage_is_recorded_with_its_chunk(
     folder_lake: Lake, sample: Callable[..., list[Path]], error: BaseException
 ) -> None:
@@ -42,6 +42,7 @@ def test_whatever_ends_a_stage_is_recorded_with_its_chunk(
     assert folder_lake.store.head(f"_runs/one/failed/transform_clean/{chunk.replace(',', '+')}")
     assert (record["run_id"], record["stage"], record["chunk"]) == ("one", "transform_clean", chunk)
     assert (record["error"], record["message"]) == (type(error).__name__, str(error))
+    assert (str(Stopped(15)), Stopped(15).code) == ("by SIGTERM", 143)
 
 
 def test_a_record_that_cannot_be_written_hides_no_error(folder_lake: Lake, sample: Callable[..., list[Path]]) -> None:

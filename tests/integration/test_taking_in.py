@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from lake import STAGES, Lake, WatchedStore, crashes_csv, failing, rows
+from lake import STAGES, Lake, WatchedStore, crashes_csv, failing, rows, with_others
 
+from stages.datasets.crashes import DATASET
 from stages.datasets.vehicles import DATASET as VEHICLES
 from stages.errors import StoreUnavailable
 from stages.lake import keys
 from stages.lake.job import Job, Run
 from stages.lake.scope import Scope
 from stages.settings import Settings
+from stages.warehouse.query import ready_queries
 
 EARLY, LATE = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 9, 1, tzinfo=UTC)
 DAY = ("--start=2024-04-10", "--end=2024-04-11", "--take-in=new")
@@ -83,6 +86,26 @@ def test_dates_for_which_nothing_is_landed_are_a_warning(folder_lake: Lake, give
 def test_other_dates_are_none(folder_lake: Lake, given: list[str]) -> None:
     folder_lake.land(month(4), "a.csv", EARLY)
     assert "nothing is landed" not in folder_lake.stage("ingest_raw", *given).log
+
+
+def test_files_in_a_folder_of_no_dataset_are_a_warning(lake: Lake) -> None:
+    lake.land(month(1), "a.csv", EARLY)
+    for key in ("landing/top.csv", "landing/crash/a.csv", "landing/crash/b.csv"):
+        lake.store.put(key, month(2).encode())
+    log = lake.stage("ingest_raw").log
+    assert "WARNING: landing/: 1 file ignored, for this is no dataset's folder; those are landing/crashes/" in log
+    assert "WARNING: landing/crash/: 2 files ignored" in log
+
+
+def test_months_that_only_another_version_of_the_code_has_made_are_not_left_in_landing(
+    folder_lake: Lake,
+) -> None:
+    folder_lake.land(joined(month(1), month(2)), "a.csv", EARLY)
+    folder_lake.run()
+    folder_lake.datasets = with_others(replace(DATASET, version=99))
+    log = folder_lake.stage("ingest_raw", "--start=2024-01-01", "--end=2024-02-01").log
+    assert "1 read" in log
+    assert "left in landing" not in log
 
 
 def test_a_scheduled_run_without_news_warns_of_nothing(folder_lake: Lake) -> None:
@@ -231,7 +254,7 @@ def test_rows_that_wait_for_an_unfinished_run_are_reported(lake: Lake) -> None:
     lake.land(month(3), "3.csv", EARLY)
     lake.run(*DAY, "--run-id=broken", stages=STAGES[:2])
     log = lake.run("--start=2024-04-01", "--end=2024-05-01", "--run-id=other")
-    assert "WARNING: model_analytics: 2024-03 of landing/crashes/3.csv: changed by run broken, which has not" in log
+    assert "WARNING: model_analytics: 2024-03 of landing/crashes/3.csv: changed by run broken, which failed" in log
     assert lake.ask("select rows, unfinished, in_warehouse from meta_sources order by file") == [
         (10, 10, 0),
         (10, 0, 10),
@@ -285,6 +308,8 @@ def test_removing_a_file_removes_its_rows_from_all_its_months(lake: Lake) -> Non
         ("landing/crashes/most.csv", 400, False),
     ]
     assert lake.ask("select rows from meta_rules where rule = 'landed_file_removed' and run_id = 'small'") == [(5,)]
+    superseded = f"select file, superseded from ({ready_queries()['sources'].sql.rstrip().rstrip(';')}) order by file"
+    assert [count for _, count in lake.ask(superseded)] == [0, 0]
     again = lake.run("--start=2024-04-01", "--end=2024-04-02", "--run-id=again")
     assert "no longer in landing" not in again
     assert months_of(lake, "again", "transform_clean") == {"2024-04"}
