@@ -116,11 +116,12 @@ def change(chance: random.Random, table: Table, today: date) -> set[int]:
 
 
 def remove_one(chance: random.Random, lake: Lake) -> int:
-    """Remove a fetched file that is not the whole table, if there is one; returns how many were."""
+    """Remove one of the last fetched files that are not the whole table, if there is one; returns how many were."""
     found = [key for info in lake.store.list(keys.landing("crashes")) if "_all_" not in (key := info.key)]
-    for key in chance.sample(found, min(1, len(found))):
+    last = sorted(found, key=lambda key: key.rpartition("_asof_")[2])[-4:]
+    for key in chance.sample(last, min(1, len(last))):
         lake.store.delete(key)
-    return min(1, len(found))
+    return min(1, len(last))
 
 
 def covered_dates(lake: Lake) -> dict[str, tuple[date, date]]:

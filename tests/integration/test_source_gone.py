@@ -104,6 +104,20 @@ def test_files_of_a_run_that_failed_are_asked_for_again_after_another_run(
     assert injured(folder_lake) == 7
 
 
+@pytest.mark.parametrize("settings", [{}, MONTHLY])
+def test_a_second_loss_brings_no_mark_back_that_rested_on_the_first(
+    folder_lake: Lake, source: Source, settings: dict[str, str]
+) -> None:
+    source.table.insert(rows(3, 50, CRASH_DATE="01/10/2024"))
+    run(folder_lake, source, *DAY, NEW, "--full-refresh", **settings)
+    for day, injuries in ((16, "7"), (17, "8"), (18, "9")):
+        source.table.edit(str(34 + day), number_of_persons_injured=injuries)
+        run(folder_lake, source, *dates(day), NEW, **settings)
+        if day < 18:
+            remove(folder_lake, landing(folder_lake, "_changed_"))
+    assert [injured(folder_lake, number) for number in (50, 51, 52)] == [7, 8, 9]
+
+
 def test_a_mark_that_rests_on_a_manual_fetch_goes_with_it(folder_lake: Lake, source: Source) -> None:
     source.table.insert(rows(3, 1900, CRASH_DATE="03/19/2024") + rows(3, 2000, CRASH_DATE="03/20/2024"))
     run(folder_lake, source, *dates(20), NEW, "--full-refresh", lookback_days="1")
@@ -166,9 +180,34 @@ def test_without_full_refreshes_a_loss_that_cannot_be_made_good_is_said(folder_l
     remove(folder_lake, gone)
     folder_lake.land(crashes_csv(rows(1, 900)), "by_hand.csv")
     log = run(folder_lake, source, *dates(6), NEW)
-    assert f"WARNING: crashes: no longer in landing: {gone[0]}; what changed on other dates since then" in log
+    assert (
+        f"WARNING: crashes: no longer in landing: {gone[0]}; what changed on other dates before cannot be told" in log
+    )
     assert "--full-refresh" in log
-    assert "no longer in landing" not in run(folder_lake, source, *dates(7), NEW)
+    assert "cannot be told" not in run(folder_lake, source, *dates(7), NEW)
+
+
+def test_without_full_refreshes_and_without_a_journal_the_first_run_says_what_it_cannot_know(
+    folder_lake: Lake, source: Source
+) -> None:
+    run(folder_lake, source, *DAY, NEW, "--full-refresh")
+    folder_lake.store.delete(keys.fetched("crashes"))
+    log = run(folder_lake, source, *dates(6), NEW)
+    assert "WARNING: crashes: the source is followed from now on; what changed on other dates before" in log
+    assert "cannot be told" not in run(folder_lake, source, *dates(7), NEW)
+
+
+@pytest.mark.parametrize("content", [b"", b"[{", b"[1]", b"null", b'[{"key": "a"}]', b"\xff"])
+def test_a_damaged_journal_is_named_with_what_helps(folder_lake: Lake, source: Source, content: bytes) -> None:
+    ingest(folder_lake, source, *DAY, NEW, **MONTHLY)
+    key = keys.fetched("crashes")
+    folder_lake.store.put(key, content)
+    done = folder_lake.stage("ingest_raw", ONLY, *dates(6), NEW, **source.settings(**MONTHLY))
+    assert done.code == 65
+    assert f"{folder_lake.store.describe(key)}: not the journal of what was fetched, or damaged" in done.last
+    folder_lake.store.delete(key)
+    ingest(folder_lake, source, *dates(6), NEW, **MONTHLY)
+    assert len(landing(folder_lake, "_all_")) == 2
 
 
 @pytest.mark.parametrize(
@@ -204,6 +243,54 @@ def test_a_source_that_goes_back_in_time_is_fetched_whole(folder_lake: Lake, sou
     assert injured(folder_lake) == 7
     source.table.rows = then
     run(folder_lake, source, *dates(7), NEW, **MONTHLY)
+    assert injured(folder_lake) == 0
+
+
+@pytest.mark.parametrize("fetched_by", ["a manual run", "a run that died"])
+def test_a_source_that_goes_back_behind_what_no_mark_has_is_fetched_whole(
+    folder_lake: Lake, source: Source, fetched_by: str
+) -> None:
+    source.table.insert(rows(3, 50, CRASH_DATE="01/10/2024"))
+    run(folder_lake, source, *dates(20), NEW, **MONTHLY)
+    then = {key: dict(row) for key, row in source.table.rows.items()}
+    source.table.edit("50", number_of_persons_injured="7")
+    if fetched_by == "a manual run":
+        run(folder_lake, source, "--start=2024-01-10", "--end=2024-01-11", **MONTHLY)
+    else:
+        died = WatchedStore(folder_lake.store, "put", "landing/crashes/crashes_2024", failing(StoreUnavailable("away")))
+        settings = source.settings(**MONTHLY)
+        assert folder_lake.stage("ingest_raw", ONLY, *dates(21), NEW, store=died, **settings).code == 75
+    source.table.rows = then
+    source.table.tick()
+    run(folder_lake, source, *dates(21), NEW, **MONTHLY)
+    assert injured(folder_lake, 50) == 0
+
+
+def test_rows_that_come_back_after_a_manual_run_withdrew_them_make_a_full_refresh_due(
+    folder_lake: Lake, source: Source
+) -> None:
+    source.table.insert(rows(3, 50, CRASH_DATE="01/10/2024"))
+    key, row = next((key, row) for key, row in source.table.rows.items() if row["collision_id"] == "50")
+    run(folder_lake, source, *dates(20), NEW, **MONTHLY)
+    source.table.remove("50")
+    run(folder_lake, source, "--start=2024-01-10", "--end=2024-01-11", **MONTHLY)
+    assert 50 not in ids(folder_lake)
+    source.table.rows[key] = row
+    run(folder_lake, source, *dates(21), NEW, **MONTHLY)
+    assert 50 in ids(folder_lake)
+
+
+def test_a_file_that_was_landed_and_not_noted_does_not_win_over_a_full_refresh(
+    folder_lake: Lake, source: Source
+) -> None:
+    run(folder_lake, source, *DAY, NEW, **MONTHLY)
+    then, clock = {key: dict(row) for key, row in source.table.rows.items()}, source.table.clock
+    source.table.edit("100", number_of_persons_injured="7")
+    died = WatchedStore(folder_lake.store, "put", keys.fetched("crashes"), failing(StoreUnavailable("away")))
+    dated = ("--start=2024-03-04", "--end=2024-03-05")
+    assert folder_lake.stage("ingest_raw", ONLY, *dated, store=died, **source.settings(**MONTHLY)).code == 75
+    source.table.rows, source.table.clock = then, clock
+    run(folder_lake, source, *dates(4), NEW, "--full-refresh", **MONTHLY)
     assert injured(folder_lake) == 0
 
 

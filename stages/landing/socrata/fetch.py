@@ -181,11 +181,15 @@ class Fetch:
             if not any(one.whole for one in wanted):
                 wanted += plan(whole_months([*stretch]), settings, landed.fetched, before, moment)
         self.whole, self.lost = any(one.whole for one in wanted), landed.lost
-        if follow and self.lost and not self.whole and not any(one.followed for one in landed.fetched):
+        if follow and not self.whole and not any(one.followed for one in landed.fetched):
+            gone = (
+                f"no longer in landing: {', '.join(landed.lost)}"
+                if landed.lost
+                else "the source is followed from now on"
+            )
             log.warning(
-                "%s: no longer in landing: %s; what changed on other dates since then cannot be told: a run with"
-                " --full-refresh brings it",
-                *(self.dataset.name, ", ".join(self.lost)),
+                "%s: %s; what changed on other dates before cannot be told: a run with --full-refresh brings it",
+                *(self.dataset.name, gone),
             )
         return wanted
 
@@ -334,7 +338,7 @@ def names(text: str) -> list[str]:
 @dataclass(frozen=True)
 class Landed:
     """What landing has of a dataset: what was `fetched` and what is `lost` of it (`journal.what_counts`), and the
-    newest extraction time of all fetched files and of the others.
+    newest extraction time of all fetched files, and of the files that are not in the journal.
     """
 
     fetched: list[Extraction]
@@ -365,6 +369,8 @@ class Landed:
         for key, moment in fetched.items():
             refuse_future(key, moment, declared=True)
         entries, _ = read_journal(store, dataset.name)
+        noted = {one.key(dataset.name) for one in entries}
+        by_hand += [moment for key, moment in fetched.items() if key not in noted]  # of what state it is, nobody knows
         found, lost = what_counts(entries, dataset.name, fetched)
         return cls(found, lost, max(fetched.values(), default=None), max(by_hand, default=None))
 

@@ -10,33 +10,50 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
-from stages.errors import PreconditionFailed
+from stages.errors import DataError, PreconditionFailed
 from stages.lake import keys
 from stages.lake.store import ObjectStore
 from stages.landing.socrata.plan import Extraction, State, read_name, replaces
 
 
 def read_journal(store: ObjectStore, dataset: str) -> tuple[list[Extraction], str | None]:
-    """The extractions of a dataset since the last whole table, oldest first, and the journal's ETag (None without)."""
+    """The extractions of a dataset since the last whole table, oldest first, and the journal's ETag (None without).
+
+    Raises DataError where it cannot be read.
+    """
     info = store.head(keys.fetched(dataset))
     if info is None:
         return [], None
-    return [
-        replace(named, state=State(**entry["state"]), followed=entry["followed"])
-        for entry in json.loads(store.read(info.key))
-        if (named := read_name(entry["key"], dataset))
-    ], info.etag
+    try:
+        return [_extraction(entry, dataset) for entry in json.loads(store.read(info.key))], info.etag
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{store.describe(info.key)}: not the journal of what was fetched, or damaged ({type(error).__name__}:"
+            f" {error}); remove it, and the next scheduled run fetches the whole table"
+        ) from None
+
+
+def _extraction(entry: dict[str, Any], dataset: str) -> Extraction:
+    named = read_name(entry["key"], dataset)
+    if named is None:
+        raise ValueError(f"{entry['key']} is no fetched file's name")
+    return replace(named, state=State(**entry["state"]), followed=entry["followed"])
 
 
 def note(store: ObjectStore, dataset: str, landed: Extraction, forgotten: Collection[str]) -> None:
-    """Add an extraction that has just been landed, and leave out those `forgotten` (keys), for it makes up for them.
+    """Add an extraction that has just been landed, and leave out those `forgotten` (keys), for it makes up for them;
+    what was landed after these does not count as followed any more.
 
     What lies before a whole table is left out too. Raises PreconditionFailed where others keep writing the journal.
     """
     for _ in range(20):
         entries, etag = read_journal(store, dataset)
-        kept = [] if landed.whole else [one for one in entries if one.key(dataset) not in forgotten]
+        kept: list[Extraction] = []
+        for number, one in enumerate(entries if not landed.whole else []):
+            if one.key(dataset) not in forgotten:
+                kept.append(replace(one, followed=one.followed and len(kept) == number))
         content = [
             {"key": one.key(dataset), "followed": one.followed, "state": one.state and asdict(one.state)}
             for one in [*kept, landed]

@@ -140,7 +140,7 @@ def plan(
     """What a run over `scope` asks for, in the order in which it is to be landed.
 
     `earlier` is what was fetched before (`journal.what_counts`), newest first; `by_hand` is the newest extraction time
-    of the other files in landing. `follow`: a scheduled run, which follows what has changed elsewhere and makes a full
+    of other files in landing. `follow`: a scheduled run, which follows what has changed elsewhere and makes a full
     refresh when one is due; other runs keep to their dates. What landing already has of the same state of the source is
     not asked for again, unless something of another state was landed after it. A full refresh counts, whatever was
     landed by hand before it.
@@ -167,8 +167,8 @@ def plan(
 
 def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, moment: datetime) -> bool:
     """Whether the last whole table is older than the settings allow, or there is none, or nothing since then counts as
-    followed; or the table has grown so much since it was last followed that it cannot have been whole then, or has more
-    rows but no newer `:updated_at`, or an older one: rows came back as they were, and only a full refresh finds them.
+    followed; or the table has grown so much since it was last followed that it cannot have been whole then, or has gone
+    back since: rows came back as they were, and only a full refresh finds them.
     """
     if not settings.full_refresh_days:
         return False
@@ -177,8 +177,14 @@ def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, m
     if last is None or before is None:
         return True
     grown = republished(now.rows - before.rows, before, settings)
-    came_back = now.updated < before.updated or (now.updated == before.updated and now.rows > before.rows)
+    since = [*takewhile(lambda one: not one.followed, earlier), next(one for one in earlier if one.followed)]
+    came_back = any(goes_back(one.state, now) for one in since if one.state)
     return grown or came_back or moment - last >= timedelta(days=settings.full_refresh_days)
+
+
+def goes_back(before: State, now: State) -> bool:
+    """Whether a table has more rows but no newer `:updated_at`, or an older one."""
+    return now.updated < before.updated or (now.updated == before.updated and now.rows > before.rows)
 
 
 def covered(scope: Scope, lookback_days: int, last: Extraction | None) -> Scope:
