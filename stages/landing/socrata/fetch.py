@@ -127,7 +127,7 @@ class Fetch:
             expected = self.count(one, before)
             anew = bool(one.since) and republished(expected, before, self.run.settings)
             if anew and self.lost and self.run.settings.full_refresh_days:
-                # Since the state before the lost files; what came after it cannot be told apart from that.
+                # Since the mark before the lost files no single change can be told: only the whole table has them.
                 return [(whole, before.rows) for whole in self._wanted(before, full_refresh=True)]
             if anew:
                 self._say_republished(expected, before)
