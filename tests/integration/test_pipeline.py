@@ -425,7 +425,8 @@ def test_a_check_that_is_an_error_publishes_nothing_and_keeps_its_rows(folder_la
     file = folder_lake.store.describe("quarantine/checks/no_sedans.parquet")
     assert (
         "the warehouse fails checks and is not published: fct_collision_vehicles: there are no sedans:"
-        f" failing rows: 150; the first 100 are in {file}. Correct the data or the check ({tmp_path}/checks/no_sedans.sql),"
+        f" failing rows: 150; the first 100 are in {file}. Correct the data or the"
+        f" check ({tmp_path}/checks/no_sedans.sql), and run again"
     ) in done.last
     assert PUBLISHED not in folder_lake.objects()
     kept = pq.read_table(pa.BufferReader(folder_lake.store.read("quarantine/checks/no_sedans.parquet")))
