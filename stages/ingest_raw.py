@@ -218,7 +218,10 @@ def run(this: Run, datasets: Sequence[Dataset]) -> list[str]:
             continue
         landing = job.store.describe(keys.landing(dataset.name))
         if nothing_landed or raw.known:
-            raise DataError(f"{job.what}: no landed files: {landing} holds no .csv or .csv.gz file; land one there")
+            raise DataError(
+                f"{job.what}: no landed files: {landing} holds no .csv or .csv.gz file; land one there, or"
+                " run with the source (COLLISIONS_SOURCE)"
+            )
         log.info("%s: no landed files in %s", job.what, landing)
         job.finish(Ledger())
     chunks = plan(sizes_of(job for job, _ in done.values()), done, this.settings.chunk_mib << 20)

@@ -168,7 +168,7 @@ def report(store: ObjectStore, failures: list[Failure]) -> None:
             f"{failure.check.table}: {failure.check.title}: failing rows: {failure.count:,}{first} in"
             f" {store.describe(key)}"
         )
-        (log.error if is_error else log.warning)("check %s", said)
+        (log.error if is_error else log.warning)("failed check of %s", said)
         if is_error:
             errors.append(said)
             files.append(str(failure.check.path))

@@ -25,7 +25,8 @@ def no_cluster(cluster: Cluster) -> OpsError:
     problem = "there is no cluster; scripts/up makes it."
     if cluster.exists():
         problem = (
-            f"the cluster was made by another checkout, or with another STATE than {settings.state}; use that one."
+            f"the cluster was made by another checkout or user, or with another STATE than {settings.state}; use that"
+            " one."
         )
     return OpsError(
         f"{problem} The embedded runtime needs none (docs/operations.md):\n"
@@ -62,7 +63,8 @@ class Cluster:
 
     def require(self) -> None:
         """Raise OpsError unless the cluster is there and answers."""
-        if not self.exists():
+        contexts = self.shell.attempt("kubectl", "config", "get-contexts", "--output", "name").out.split()
+        if not self.exists() or CONTEXT not in contexts:
             raise no_cluster(self)
         if self.shell.attempt("kubectl", "--context", CONTEXT, "get", "--raw", "/readyz").out != "ok":
             raise OpsError("the cluster does not answer; scripts/up starts it again")

@@ -41,7 +41,7 @@ A_FLAG = (lambda value: isinstance(value, bool), "true or false")
 KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {  # of the DAG's params: which values it takes
     "start": (is_date, 'a date such as "2025-03-01"'),
     "end": (is_date, 'a date such as "2025-04-01", the day after the last'),
-    "years": (is_list_of(is_year), "a list of years such as [2023, 2024]"),
+    "years": (is_list_of(is_year), f"a list of years from {YEARS[0]} to {YEARS[-1]}, such as [2023, 2024]"),
     "datasets": (is_list_of(is_name), "a list of the names of datasets"),
     "full_refresh": A_FLAG,
     "allow_shrink": A_FLAG,

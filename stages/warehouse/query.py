@@ -191,9 +191,10 @@ def query(
                 ) > SHOWN_ROWS:
                     print("shortened; all rows and columns: --csv")
             sys.stdout.flush()
-        published = store.head(keys.WAREHOUSE) if RECORD in sql else None
+        published = store.head(keys.WAREHOUSE) if RECORD in sql or REJECTED in sql else None
         if published and (failure := last_failure(store, published.last_modified)):
-            logs.log.warning("this is the published build; since then %s", failure)
+            said = "since the published build %s" if REJECTED in sql else "this is the published build; since then %s"
+            logs.log.warning(said, failure)
     except ObjectMissing:
         failure = last_failure(store, None)
         raise ConfigError(
@@ -243,7 +244,13 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         if given.query in ready:
             check_parameters(given.query, ready[given.query], parameters)
         chosen = ready.get(given.query, ReadyQuery("", {}, given.query))
-        query(chosen.sql, parameters, given.csv, environment, chosen.shown)
+        try:
+            query(chosen.sql, parameters, given.csv, environment, chosen.shown)
+        except ConfigError:
+            if chosen.parameters:
+                meanings = (f"{parameter}: {meaning}" for parameter, meaning in chosen.parameters.items())
+                logs.log.error("%s takes %s", given.query, "; ".join(meanings))
+            raise
     except StageError as error:
         logs.log.error("%s", error)
         return error.exit_code

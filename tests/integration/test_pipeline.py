@@ -373,7 +373,10 @@ def test_a_stated_borough_far_from_its_point_is_a_warning_with_its_rows(folder_l
     far = rows(1, 3, BOROUGH="BROOKLYN") + rows(1, 4, BOROUGH="STATEN ISLAND")
     folder_lake.land(crashes_csv(near + unstated + far), "a.csv", FIRST)
     log = folder_lake.run()
-    assert "WARNING: check fct_collisions: a stated borough lies within 1 km of the coordinates: failing rows: " in log
+    assert (
+        "WARNING: failed check of fct_collisions: a stated borough lies within 1 km of the coordinates: failing rows: "
+        in log
+    )
     kept = pq.read_table(
         pa.BufferReader(folder_lake.store.read("quarantine/checks/collisions_stated_borough_near.parquet"))
     )
@@ -395,7 +398,10 @@ def test_rows_that_fail_a_check_are_kept_until_a_build_passes_it(lake: Lake) -> 
     lake.land(crashes_csv(typed + on_the_menu), "a.csv", FIRST)
     log = lake.run()
     kept = "quarantine/checks/vehicle_type_in_vocabulary.parquet"
-    assert "check dim_vehicle_type: vehicle types are in the vocabulary (one row per word): failing rows: 1, in " in log
+    assert (
+        "failed check of dim_vehicle_type: vehicle types are in the vocabulary (one row per word): failing rows: 1, in "
+        in log
+    )
     assert lake.store.describe(kept) in log
     table = pq.read_table(pa.BufferReader(lake.store.read(kept)))
     assert table.to_pylist() == [{"raw_spelling": "hovercraft", "vehicles": 2}]
@@ -420,7 +426,8 @@ def test_a_check_that_is_an_error_publishes_nothing_and_keeps_its_rows(folder_la
     done = folder_lake.stage("model_analytics")
     assert done.code == 65
     assert (
-        "ERROR: check fct_collision_vehicles: there are no sedans: failing rows: 150; the first 100 are in" in done.log
+        "ERROR: failed check of fct_collision_vehicles: there are no sedans: failing rows: 150; the first 100 are in"
+        in done.log
     )
     file = folder_lake.store.describe("quarantine/checks/no_sedans.parquet")
     assert (

@@ -74,7 +74,9 @@ def test_a_ready_query_of_a_year_takes_all_and_refuses_what_is_no_year(
             answers.add(capsys.readouterr().out)
         assert len(answers) == 1
         assert query.main([name, "year=abcd"], folder_lake.environment) == 78
-        assert "'abcd'" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert f"{name} takes year: such as 2025, or all" in said
+        assert "'abcd'" in said
 
 
 def test_a_missing_month_of_one_dataset_is_backfilled_alone(

@@ -531,7 +531,7 @@ def test_a_refused_token_is_a_wrong_setting_and_shows_nowhere(folder_lake: Lake,
     source.server.faults.append(Fault("status", "any", status=403))
     repeated = folder_lake.stage("ingest_raw", ONLY, *DAY, **source.settings(source_token="the-right-one"))
     assert repeated.code == 78
-    assert "on order: …" in repeated.last
+    assert "on order, for the token …" in repeated.last
     ingest(folder_lake, source, *DAY, source_token="the-right-one")
     held = b"".join(folder_lake.store.read(key) for key in folder_lake.objects())
     assert b"the-right-one" not in held

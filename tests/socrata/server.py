@@ -222,7 +222,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
         elif fault.kind.startswith("status"):
             after = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-            said = json.dumps({"error": True, "message": f"on order: {self.headers.get('X-App-Token')}"})
+            said = json.dumps(
+                {"error": True, "message": f"a fault on order, for the token {self.headers.get('X-App-Token', 'none')}"}
+            )
             self._answer(fault.status, "application/json", said.encode(), after, fault)
         elif fault.kind == "html":
             self._answer(200, "text/html", b"<html><body>Down for maintenance</body></html>", {})

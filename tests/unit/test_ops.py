@@ -86,7 +86,10 @@ def test_a_cluster_that_another_checkout_made_is_not_denied(tmp_path: Path, caps
     kind.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     assert cli.main(["logs", "ingest_raw"], {"PATH": path, "STATE": str(tmp_path)}) == 1
-    assert f"made by another checkout, or with another STATE than {tmp_path}; use that one" in capsys.readouterr().err
+    assert (
+        f"made by another checkout or user, or with another STATE than {tmp_path}; use that one"
+        in capsys.readouterr().err
+    )
 
 
 def test_printed_commands_carry_the_folders_that_are_not_the_default(tmp_path: Path) -> None:
