@@ -17,7 +17,7 @@ SETTINGS = 78
 LOST = 255  # of a container whose end containerd has not seen, as after a restart of its node
 MEANING = {
     65: "the data breaks its contract",
-    70: "a bug in the stage",
+    70: "a fault of the code, not of the data",
     TRANSIENT: "a transient fault",
     SETTINGS: "wrong settings or arguments",
 }

@@ -53,10 +53,10 @@ def dataset_of(file: Path, otherwise: str = "") -> str:
     from stages.landing.content import opened
 
     try:
-        with opened(file.name, file) as content:
+        with opened(str(file), file) as content:
             fields = header.read_fields(str(file), content)
         if found := header.dataset_of(fields, registry()):
-            with opened(file.name, file) as content:
+            with opened(str(file), file) as content:
                 header.read_header(str(file), content, found)
             return found.name
     except StageError as error:

@@ -29,6 +29,8 @@ def prune(settings: OpsSettings, cluster: Cluster | None, console: Console, *, r
     Raises OpsError where the lake cannot be read.
     """
     environ = lake_environment(settings, cluster)
+    if cluster is None:
+        console.note(f"lake: {settings.embedded_lake}")
     try:
         store = open_store(Settings.from_environment(environ))
         found = [pair for dataset in datasets.registry() for pair in superfluous_of(store, dataset).values()]

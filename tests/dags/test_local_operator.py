@@ -71,7 +71,7 @@ def test_level_of_a_line(line, expected):
         (255, AirflowException, "its container ended unseen, as when its node restarts (exit code 255)"),
         (65, AirflowFailException, "exit code 65 (the data breaks its contract)"),
         (78, WrongSettings, "exit code 78 (wrong settings or arguments)"),
-        (70, AirflowFailException, "exit code 70 (a bug in the stage)"),
+        (70, AirflowFailException, "exit code 70 (a fault of the code, not of the data)"),
         (1, AirflowFailException, "exit code 1 (not one of the known codes)"),
     ],
 )
