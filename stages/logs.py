@@ -72,6 +72,18 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What to add to an error about an unknown name: the known one that is most like it, if any is.
+
+    >>> did_you_mean("year", ["start", "years"]), did_you_mean("x", ["start"])
+    (' (did you mean years?)', '')
+    """
+    from difflib import get_close_matches  # for an error alone
+
+    likely = get_close_matches(name, known, n=1)
+    return f" (did you mean {likely[0]}?)" if likely else ""
+
+
 def human_bytes(count: int) -> str:
     """`1234567` → `1.2 MB` (powers of ten)."""
     size = float(count)

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from difflib import get_close_matches
 from typing import Any
 
 from collisions_ops.errors import OpsError
+from stages.logs import did_you_mean
 
 YEARS = range(2012, 2100)  # what the DAG's param takes
 
@@ -60,9 +60,7 @@ def check_conf(text: str) -> None:
         raise OpsError(f'the configuration is not an object of JSON, such as {{"years": [2024]}}: {text}')
     for name, value in conf.items():
         if name not in KINDS:
-            likely = get_close_matches(name, KINDS, n=1)
-            meant = f" (did you mean {likely[0]}?)" if likely else ""
-            raise OpsError(f"the DAG has no param {name!r}{meant}; it has {', '.join(KINDS)}")
+            raise OpsError(f"the DAG has no param {name!r}{did_you_mean(name, KINDS)}; it has {', '.join(KINDS)}")
         sound, expected = KINDS[name]
         if value is not None and not sound(value):
             raise OpsError(f"param {name} is {json.dumps(value)}: it takes {expected}")

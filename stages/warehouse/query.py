@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,10 @@ RECORD = "meta_"  # how the names of the tables begin that describe the build an
 BLOCK = 10_000  # rows fetched at once
 SHOWN_ROWS = 200  # without --csv
 CUT = "create temp macro cut(words, most) as if(length(words) > most, words[: most - 1] || '…', words)"  # for `Shown`
+
+
+class QueryFailed(ConfigError):
+    """DuckDB could not answer a query."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,8 @@ def given_parameters(words: Sequence[str]) -> dict[str, str]:
 def check_parameters(name: str, ready: ReadyQuery, given: Mapping[str, str]) -> None:
     """Raise ConfigError unless a ready query is given its parameters, and no others."""
     if unknown := next((parameter for parameter in given if parameter not in ready.parameters), None):
-        nearest = get_close_matches(unknown, ready.parameters, 1)
         raise ConfigError(
-            f"{name} has no parameter {unknown}{f' (did you mean {nearest[0]}?)' if nearest else ''};"
+            f"{name} has no parameter {unknown}{logs.did_you_mean(unknown, ready.parameters)};"
             f" its parameters: {', '.join(ready.parameters) or 'none'}"
         )
     if missing := [
@@ -186,9 +188,8 @@ def query(
             else:
                 warehouse.execute(CUT)
                 rows.project(shown).show(max_width=200, max_rows=SHOWN_ROWS)
-                if (shown != "*" and rows.limit(1).fetchall()) or len(
-                    rows.limit(SHOWN_ROWS + 1).fetchall()
-                ) > SHOWN_ROWS:
+                ((count,),) = rows.limit(SHOWN_ROWS + 1).aggregate("count(*)").fetchall()
+                if count > SHOWN_ROWS or (count and shown != "*"):
                     print("shortened; all rows and columns: --csv")
             sys.stdout.flush()
         published = store.head(keys.WAREHOUSE) if RECORD in sql or REJECTED in sql else None
@@ -202,7 +203,7 @@ def query(
             f"{f'; {failure}' if failure else ''}"
         ) from None
     except duckdb.Error as error:
-        raise ConfigError(f"the query failed: {error}") from None
+        raise QueryFailed(f"the query failed: {error}") from None
 
 
 def _help_lines(name: str, ready: ReadyQuery) -> list[str]:
@@ -246,7 +247,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         chosen = ready.get(given.query, ReadyQuery("", {}, given.query))
         try:
             query(chosen.sql, parameters, given.csv, environment, chosen.shown)
-        except ConfigError:
+        except QueryFailed:
             if chosen.parameters:
                 meanings = (f"{parameter}: {meaning}" for parameter, meaning in chosen.parameters.items())
                 logs.log.error("%s takes %s", given.query, "; ".join(meanings))

@@ -50,6 +50,20 @@ def test_csv_prints_moments_with_their_zone(lake: dict[str, str], capsys: pytest
     assert row[2] == ""
 
 
+def test_a_moment_is_shown_in_a_table_too(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert query.main(["select timestamptz '2024-01-01 12:00+00' as moment"], lake) == 0
+    assert "2024-01-01" in capsys.readouterr().out
+
+
+def test_what_a_query_takes_is_said_only_where_the_query_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert query.main(["seat_belts", "year=2025"], {"COLLISIONS_LAKE": str(tmp_path)}) == 78
+    said = capsys.readouterr().err
+    assert "nothing is published yet" in said
+    assert "takes year" not in said
+
+
 def test_a_query_takes_parameters(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     sql = "select whole, $text as text, timestamptz '2024-01-01 12:00+00' as moment from numbers where whole = $number"
     assert query.main(["--csv", sql, "number=985", "text=a=b c"], lake) == 0
