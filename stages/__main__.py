@@ -218,8 +218,9 @@ def chosen_dates(given: argparse.Namespace) -> tuple[Scope, frozenset[str]]:
 
 def stop(number: int, _frame: object) -> NoReturn:
     """End promptly when asked to: the first process of a container would ignore the signal otherwise."""
-    logs.log.error("stopped by %s; what was published is unchanged", signal.Signals(number).name)
-    raise Stopped(number)
+    stopped = Stopped(number)
+    logs.log.error("stopped %s; what was published is unchanged", stopped)
+    raise stopped
 
 
 def main(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lake import Lake, rows
+from lake import STAGES, Lake, rows
 from socrata.server import SocrataServer
 
 from stages.lake import keys
@@ -51,7 +51,7 @@ def fetched(lake: Lake) -> dict[str, dict[str, str]]:
 def run(lake: Lake, source: Source, *arguments: str, **settings: str) -> str:
     """The four stages with the source switched on; each must succeed."""
     log = ""
-    for stage in ("ingest_raw", "transform_clean", "transform_curated", "model_analytics"):
+    for stage in STAGES:
         only = () if stage == "model_analytics" else (ONLY,)
         done = lake.stage(stage, *only, *arguments, **source.settings(**settings))
         assert done.code == 0, done.log

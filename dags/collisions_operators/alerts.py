@@ -91,7 +91,8 @@ def what_to_do(ti: Any, error: object, *, rendered: bool) -> str:
             "if a param is wrong, start another run with the right ones: this one would fail again;"
             f" if a setting is, correct it and {again}"
         )
-    again += ", from ingest_raw on where a landed file was at fault" if has_ui(ti) else ""
+    if has_ui(ti):
+        again += " (if a landed file was at fault, the run from ingest_raw on)"
     return f"fix the cause and {again}: a rerun is harmless"
 
 

@@ -63,8 +63,7 @@ class Cluster:
 
     def require(self) -> None:
         """Raise OpsError unless the cluster is there and answers."""
-        contexts = self.shell.attempt("kubectl", "config", "get-contexts", "--output", "name").out.split()
-        if not self.exists() or CONTEXT not in contexts:
+        if not (self.exists() and self.shell.attempt("kubectl", "config", "get-contexts", CONTEXT).ok):
             raise no_cluster(self)
         if self.shell.attempt("kubectl", "--context", CONTEXT, "get", "--raw", "/readyz").out != "ok":
             raise OpsError("the cluster does not answer; scripts/up starts it again")

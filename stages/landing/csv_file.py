@@ -21,7 +21,7 @@ import pyarrow.csv
 
 from stages.errors import SourceError
 from stages.landing.content import opened
-from stages.landing.header import FROM_ANOTHER, Header
+from stages.landing.header import FROM_UNKNOWN, Header
 
 BLOCK_BYTES = 16 << 20
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
@@ -252,7 +252,7 @@ def _decoded(source: str, block: Block) -> list[str]:
             raise SourceError(
                 source,
                 number,
-                f"is not UTF-8 text (byte {error.start + 1} of the line); {FROM_ANOTHER}",
+                f"is not UTF-8 text (byte {error.start + 1} of the line); {FROM_UNKNOWN}",
             ) from None
     return decoded
 

@@ -30,8 +30,9 @@ HEAD_LINES = 1000
 LIKELY_SHARE = 0.3  # of a dataset's columns, from which on a header is taken for one of it
 LIKENESS = 0.75  # of two names, from which on one is taken for the other mistyped
 MOST_SHOWN, LONGEST_SHOWN = 10, 60  # of unknown names, and of each
-TO_UTF_8 = "save it as CSV UTF-8, or convert it (iconv -f {} -t UTF-8), and land it again"
-FROM_ANOTHER = TO_UTF_8.format("ENCODING, perhaps WINDOWS-1252,")
+TO_UTF_8 = "save it as CSV UTF-8, or convert it ({}), and land it again"
+FROM_UTF_16 = TO_UTF_8.format("iconv -f UTF-16 -t UTF-8")
+FROM_UNKNOWN = TO_UTF_8.format("iconv -f WINDOWS-1252 -t UTF-8, if that is its encoding")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 SYSTEM = ":"  # how the names of the API's own columns begin (:id, :updated_at), which the raw layer alone has
 SEPARATOR_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=[^"]?"?[,;\t]*\s*', re.IGNORECASE)  # Excel's own
@@ -167,7 +168,7 @@ def _refuse_other_formats(source: str, head: bytes) -> None:
         raise SourceError(source, None, "the file is empty")
     for magic, what in OTHER_FORMATS.items():
         if head.startswith(magic):
-            remedy = TO_UTF_8.format("UTF-16") if what is UTF_16 else "land the CSV as published"
+            remedy = FROM_UTF_16 if what is UTF_16 else "land the CSV as published"
             raise SourceError(source, None, f"is not CSV: it looks like {what}; {remedy}")
     if b"\0" in head.partition(b"\n")[0]:
         raise SourceError(source, 1, "is not CSV: it contains NUL bytes")
@@ -179,7 +180,7 @@ def _split(source: str, number: int, line: bytes) -> tuple[str, list[str]]:
         text = line.decode("utf-8-sig")
         split = {sign: next(csv.reader([text], delimiter=sign)) for sign in SEPARATORS}
     except UnicodeDecodeError:
-        raise SourceError(source, number, f"is not UTF-8 text; {FROM_ANOTHER}") from None
+        raise SourceError(source, number, f"is not UTF-8 text; {FROM_UNKNOWN}") from None
     except csv.Error as error:
         raise SourceError(source, number, f"is not CSV: {error}") from None
     separator = max(SEPARATORS, key=lambda sign: len(split[sign]))

@@ -348,7 +348,9 @@ class Landed:
 
     @classmethod
     def of(cls, store: ObjectStore, dataset: Dataset) -> Landed:
-        """Raises SourceError where a file was fetched by a clock far ahead: what is fetched now would be older."""
+        """Read landing and the journal. Raises SourceError where a file was fetched by a clock far ahead: what is
+        fetched now would be older.
+        """
         recorded, _ = load_sources(store, dataset.name)
         prefix = keys.landing(dataset.name)
         fetched: dict[str, datetime] = {}
@@ -363,11 +365,10 @@ class Landed:
             moment = datetime.fromisoformat(source.extracted_at)
             one = read_name(info.key, dataset.name)
             if one and is_as_fetched(one, source):
+                refuse_future(info.key, moment, declared=True)
                 fetched[info.key] = moment
             else:
                 by_hand.append(moment)
-        for key, moment in fetched.items():
-            refuse_future(key, moment, declared=True)
         entries, _ = read_journal(store, dataset.name)
         noted = {one.key(dataset.name) for one in entries}
         by_hand += [moment for key, moment in fetched.items() if key not in noted]  # of what state it is, nobody knows

@@ -50,10 +50,7 @@ def note(store: ObjectStore, dataset: str, landed: Extraction, forgotten: Collec
     """
     for _ in range(20):
         entries, etag = read_journal(store, dataset)
-        kept: list[Extraction] = []
-        for number, one in enumerate(entries if not landed.whole else []):
-            if one.key(dataset) not in forgotten:
-                kept.append(replace(one, followed=one.followed and len(kept) == number))
+        kept = [] if landed.whole else without(entries, dataset, forgotten)
         content = [
             {"key": one.key(dataset), "followed": one.followed, "state": one.state and asdict(one.state)}
             for one in [*kept, landed]
@@ -72,17 +69,30 @@ def what_counts(
     """What counts of the journal, newest first, where only the files `there` (keys) are in landing; and what is lost.
 
     A file that is gone is lost unless one that was landed after it replaces it: then its state counts on, but nothing
-    need be found in it. What was landed after a lost file does not count as followed: it rests on that one.
+    need be found in it.
+    """
+    lost = [
+        one.key(dataset)
+        for number, one in enumerate(entries, 1)
+        if one.key(dataset) not in there
+        and not any(replaces(later, one) for later in entries[number:] if later.key(dataset) in there)
+    ]
+    found = [
+        one if one.key(dataset) in there else replace(one, covers=None, whole=False)
+        for one in without(entries, dataset, lost)
+    ]
+    return found[::-1], lost
+
+
+def without(entries: Sequence[Extraction], dataset: str, lost: Collection[str]) -> list[Extraction]:
+    """The extractions but those `lost` (keys). One that was landed after a lost one does not count as followed: it
+    rests on that one.
     """
     found: list[Extraction] = []
-    lost: list[str] = []
-    for number, one in enumerate(entries, 1):
-        if one.key(dataset) in there:
-            kept = one
-        elif any(replaces(later, one) for later in entries[number:] if later.key(dataset) in there):
-            kept = replace(one, covers=None, whole=False)
+    sound = True
+    for one in entries:
+        if one.key(dataset) in lost:
+            sound = False
         else:
-            lost.append(one.key(dataset))
-            continue
-        found.append(replace(kept, followed=kept.followed and not lost))
-    return found[::-1], lost
+            found.append(replace(one, followed=one.followed and sound))
+    return found

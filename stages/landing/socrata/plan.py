@@ -173,12 +173,12 @@ def refresh_due(settings: Settings, earlier: Sequence[Extraction], now: State, m
     if not settings.full_refresh_days:
         return False
     last = next((one.moment for one in earlier if one.whole and one.moment), None)
-    before = next((one.state for one in earlier if one.followed), None)
-    if last is None or before is None:
+    mark = next((number for number, one in enumerate(earlier) if one.followed and one.state), None)
+    if last is None or mark is None:
         return True
-    grown = republished(now.rows - before.rows, before, settings)
-    since = [*takewhile(lambda one: not one.followed, earlier), next(one for one in earlier if one.followed)]
-    came_back = any(goes_back(one.state, now) for one in since if one.state)
+    since = [one.state for one in earlier[: mark + 1] if one.state]
+    grown = republished(now.rows - since[-1].rows, since[-1], settings)
+    came_back = any(goes_back(before, now) for before in since)
     return grown or came_back or moment - last >= timedelta(days=settings.full_refresh_days)
 
 

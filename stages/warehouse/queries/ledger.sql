@@ -1,4 +1,4 @@
--- What the newest run that read any rows did with every row, stage by stage; scripts/query runs lists all runs. (The last model_analytics: seconds until it wrote this.)
+-- What the newest run that read any rows did with every row, stage by stage; scripts/query runs lists all runs. (For the last model_analytics, seconds up to when it wrote this record.)
 -- Shown: cut(run_id, 27) as run_id, stage, dataset, rows_in, rows_out, quarantined, superseded, seconds
 select run_id, stage, dataset, rows_in, rows_out, quarantined, superseded, files, seconds
 from meta_stages

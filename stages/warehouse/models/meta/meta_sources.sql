@@ -9,7 +9,7 @@ create table meta_sources (
     quarantined bigint, -- rows that a stage rejected
     left_in_landing bigint, -- rows of months that no run has taken in yet
     unfinished bigint, -- rows of months whose last change no finished run has carried here yet
-    in_warehouse bigint, -- rows that the warehouse holds; of a file in landing, the others that are not counted here are superseded by newer versions
+    in_warehouse bigint, -- rows that the warehouse holds; of a file still in landing, the rows that no column here counts are superseded by newer versions
     extracted_at timestamp, -- its extraction time, which is the version of its records
     source_newest date, -- newest date that its whole source had when it was fetched; NULL: it was landed by hand
     removed_at timestamp, -- when a run found that it is no longer in landing; NULL: it still is
