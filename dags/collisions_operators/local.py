@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -79,9 +80,10 @@ class LocalStageOperator(BaseOperator):
             for line in self._lines(self._process.stdout):
                 last_lines.append(line)
                 self.log.log(*split_level(line))
-            code = self._process.wait()
+            self._process.wait()
         finally:  # a timeout or an interrupt gets here with the child still running
             self._stop_process()
+            code = self._process.wait()
         if self._killed:
             raise AirflowException(f"{self.task_id} was stopped by Airflow; its process ended with exit code {code}")
         if code != 0:
@@ -109,11 +111,14 @@ class LocalStageOperator(BaseOperator):
         self._stop_process()
 
     def _stop_process(self) -> None:
+        """Order the process to end, perhaps in a signal's handler: what that interrupts may be waiting for the process
+        itself, and hold its lock, so this wait has an end.
+        """
         if self._process is None or self._process.poll() is not None:
             return
-        os.killpg(self._process.pid, signal.SIGTERM)
-        try:
-            self._process.wait(timeout=GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.killpg(self._process.pid, signal.SIGTERM)
+            try:
+                self._process.wait(timeout=GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)

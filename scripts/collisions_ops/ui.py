@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from collisions_ops.console import Console
 from collisions_ops.errors import OpsError
@@ -69,6 +69,26 @@ class Part:
         self.start()
 
 
+class Stop:
+    """Whether a signal has asked this process to end; one that is ignored, as under nohup, stays so.
+
+    A queue in place of an Event: a handler may interrupt the very wait for it, and Event.set() then waits forever for
+    the lock that the wait holds.
+    """
+
+    def __init__(self) -> None:
+        self._signals: SimpleQueue[int] = SimpleQueue()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, lambda number, _: self._signals.put(number))
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for that long; returns whether a signal has come, now or before."""
+        with suppress(Empty):
+            self._signals.put(self._signals.get(timeout=seconds))
+        return not self._signals.empty()
+
+
 @dataclass(frozen=True)
 class Ui:
     """Airflow's UI at `address`, with what runs behind it; `home` is Airflow's folder, `example` a range of dates,
@@ -84,20 +104,17 @@ class Ui:
 
     def serve(self, step: Callable[[str], None]) -> None:
         """Keep everything running until Ctrl-C; raises OpsError if a part does not start, or ends again and again."""
-        stopped = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                signal.signal(number, lambda *_: stopped.set())
+        stop_signal = Stop()
         logs = f"{self.home}/{{{','.join(COMPONENTS)}}}.log"
         with self.parts() as parts:
             step("starting Airflow's UI and scheduler")
             try:
-                until(lambda: stopped.is_set() or self.healthy(parts), "Airflow is healthy", START_SECONDS)
+                until(lambda: stop_signal.wait(0) or self.healthy(parts), "Airflow is healthy", START_SECONDS)
             except OpsError as error:
                 raise OpsError(f"Airflow did not start: {error}; see {logs}") from None
-            if not stopped.is_set():
+            if not stop_signal.wait(0):
                 self.say_login(logs)
-            while not stopped.wait(1):
+            while not stop_signal.wait(1):
                 for part in parts:
                     if part.ended:
                         part.restart(time.monotonic())

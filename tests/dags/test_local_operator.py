@@ -119,6 +119,7 @@ def test_the_stages_own_errors_are_in_the_exception(operator, stub):
         pytest.param("trap '' TERM; echo INFO: up; while :; do :; done", set(), id="ignores SIGTERM"),
         # As when the signal comes just before a read begins: Python knows of it, but nothing ends the read.
         pytest.param("echo INFO: up; exec sleep 600", {signal.SIGTERM}, id="says nothing that ends a read"),
+        pytest.param("echo INFO: up; exec sleep 600 >/dev/null 2>&1", set(), id="is waited for, no longer read"),
     ],
 )
 def test_a_killed_task_is_never_a_success(operator, stub, monkeypatch, script, blocked):
@@ -132,6 +133,8 @@ def test_a_killed_task_is_never_a_success(operator, stub, monkeypatch, script, b
 
     def kill_when_up():
         assert up.wait(10)
+        if "/dev/null" in script:
+            wait_for(operator._process._waitpid_lock.locked)
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(LocalStageOperator, "log", SimpleNamespace(log=log), raising=False)

@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from collisions_ops.demo import Demo, demo, example_days, ui_command
 from collisions_ops.errors import OpsError
 from collisions_ops.in_airflow.airflow_local_settings import WAIT_SECONDS, create_metadata_engine
 from collisions_ops.settings import ROOT, Ports, Settings
-from collisions_ops.ui import RESTARTS, Part, Ui, kill_group, stop
+from collisions_ops.ui import RESTARTS, Part, Stop, Ui, kill_group, stop
 from collisions_ops.wait import until
 from lake import Lake, crashes_csv, rows
 
@@ -576,6 +577,27 @@ def test_the_ui_outlives_a_hangup_under_nohup_and_ends_at_sigterm(
     assert command.endswith(" --max-active-runs 1 --reprocess-behavior completed")  # so that it works a second time
     assert "--from-date 2022-01-01 --to-date 2022-01-04 --max-active-runs 1" in screen.getvalue()
     assert "Stopping Airflow" in screen.getvalue()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("restored_signals")
+def test_a_signal_at_any_step_of_the_wait_for_it_is_heard() -> None:
+    for step in range(60):  # of Python's, each a line of code
+        left: list[int | None] = [signal.SIGTERM, *[None] * step]
+
+        def traced(_frame: FrameType, event: str, _: object, left: list[int | None] = left) -> Any:
+            if event == "line" and left and (sent := left.pop()):
+                signal.raise_signal(sent)
+            return traced
+
+        stop_signal = Stop()
+        sys.settrace(traced)
+        try:
+            stop_signal.wait(0.001)
+        finally:
+            sys.settrace(None)
+        assert stop_signal.wait(0) == (not left)
+    assert not Stop().wait(0)
 
 
 @pytest.mark.usefixtures("restored_signals")
