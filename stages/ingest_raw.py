@@ -239,7 +239,7 @@ def warn_of_other_folders(store: ObjectStore, datasets: Iterable[str]) -> None:
     others = Counter(it.key.rpartition("/")[0] for it in store.list("landing/") if not it.key.startswith((*folders,)))
     for folder, count in sorted(others.items()):
         log.warning(
-            "%s/: %s ignored, for this is no dataset's folder; those are %s",
+            "%s/: %s ignored: no dataset reads this folder; the datasets' folders are %s",
             *(folder, counted(count, "file"), ", ".join(folders)),
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stages.errors import ObjectMissing, StageError, StoreDenied, StoreUnavailable
 from stages.lake import keys
 from stages.lake.chunks import text
+from stages.lake.records import sound
 from stages.lake.store import ObjectStore
 from stages.logs import log
 
@@ -53,10 +54,11 @@ def last_failure(store: ObjectStore, since: datetime | None) -> str | None:
     last = max(found, key=lambda info: info.last_modified)
     others = len({info.key.split("/")[1] for info in found}) - 1
     try:
-        record = json.loads(store.read(last.key))
+        with sound(store, last.key, "that failure is then forgotten"):
+            record = json.loads(store.read(last.key))
+            return (
+                f"run {record['run_id']} failed in {record['stage']} at {record['failed_at'][:19]} UTC"
+                f"{f', and {others} more before it' if others else ''}: {record['error']}: {record['message']}"
+            )
     except ObjectMissing:  # removed meanwhile, as old records are
         return None
-    return (
-        f"run {record['run_id']} failed in {record['stage']} at {record['failed_at'][:19]} UTC"
-        f"{f', and {others} more before it' if others else ''}: {record['error']}: {record['message']}"
-    )

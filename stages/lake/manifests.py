@@ -10,6 +10,7 @@ from typing import Any
 
 from stages.errors import ObjectMissing
 from stages.lake import keys
+from stages.lake.records import sound
 from stages.lake.store import ObjectInfo, ObjectStore
 from stages.parallel import parallel
 
@@ -32,10 +33,10 @@ def read_listed(store: ObjectStore, listed: Iterable[ObjectInfo]) -> list[Manife
 
 def _read(store: ObjectStore, key: str) -> Manifest | None:
     try:
-        found: Manifest = json.loads(store.read(key))
+        with sound(store, key, "that stage of that run then counts as not finished"):
+            return dict(json.loads(store.read(key)))
     except ObjectMissing:
         return None
-    return found
 
 
 def merged(manifests: Iterable[Manifest]) -> list[Manifest]:

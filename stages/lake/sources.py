@@ -10,6 +10,7 @@ from typing import Any
 
 from stages.errors import PreconditionFailed, SourceError
 from stages.lake import keys
+from stages.lake.records import sound
 from stages.lake.scope import Scope
 from stages.lake.store import ObjectInfo, ObjectStore
 
@@ -155,16 +156,16 @@ def carries(manifest: Mapping[str, Any] | None, month: str) -> bool:
 
 
 def load_sources(store: ObjectStore, dataset: str) -> tuple[dict[str, Source], str | None]:
-    """The record's entries by name, and its ETag (None without a record)."""
+    """The record's entries by name, and its ETag (None without a record). Raises DataError where it is damaged."""
     info = store.head(keys.sources(dataset))
     if info is None:
         return {}, None
-    stored = json.loads(store.read(info.key))
     fields = Source.__dataclass_fields__.keys()  # an older or newer version's record may have others
-    return {
-        name: Source(**{field: value for field, value in entry.items() if field in fields})
-        for name, entry in stored.items()
-    }, info.etag
+    with sound(store, info.key, "the next scheduled run, or one without dates, then reads every landed file again"):
+        return {
+            name: Source(**{field: value for field, value in entry.items() if field in fields})
+            for name, entry in json.loads(store.read(info.key)).items()
+        }, info.etag
 
 
 def save_sources(store: ObjectStore, dataset: str, sources: dict[str, Source], known: dict[str, Source]) -> None:

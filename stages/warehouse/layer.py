@@ -130,6 +130,6 @@ class CuratedLayer:
                 f"model_analytics: {counted(len(stale), 'month')} of {dataset.name}, {spans(stale)},"
                 f" made by another version of the code, {'is' if len(stale) == 1 else 'are'} outside this run; nothing"
                 " is published. A run with"
-                f" --start={scope.start} --end={scope.end} (params start and end) remakes them, and so does one without"
-                " dates"
+                f" --start={scope.start} --end={scope.end} (params start and end) remakes"
+                f" {'it' if len(stale) == 1 else 'them'}, and so does one without dates"
             )

@@ -193,7 +193,10 @@ def test_without_full_refreshes_and_without_a_journal_the_first_run_says_what_it
     run(folder_lake, source, *DAY, NEW, "--full-refresh")
     folder_lake.store.delete(keys.fetched("crashes"))
     log = run(folder_lake, source, *dates(6), NEW)
-    assert "WARNING: crashes: the source is followed from now on; what changed on other dates before" in log
+    assert (
+        "WARNING: crashes: changes of the source are followed only from now on; what changed on other dates before"
+        in log
+    )
     assert "cannot be told" not in run(folder_lake, source, *dates(7), NEW)
 
 
@@ -204,7 +207,7 @@ def test_a_damaged_journal_is_named_with_what_helps(folder_lake: Lake, source: S
     folder_lake.store.put(key, content)
     done = folder_lake.stage("ingest_raw", ONLY, *dates(6), NEW, **source.settings(**MONTHLY))
     assert done.code == 65
-    assert f"{folder_lake.store.describe(key)}: not the journal of what was fetched, or damaged" in done.last
+    assert f"{folder_lake.store.describe(key)}: damaged, or not a record of this pipeline" in done.last
     folder_lake.store.delete(key)
     ingest(folder_lake, source, *dates(6), NEW, **MONTHLY)
     assert len(landing(folder_lake, "_all_")) == 2

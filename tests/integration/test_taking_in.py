@@ -93,7 +93,10 @@ def test_files_in_a_folder_of_no_dataset_are_a_warning(lake: Lake) -> None:
     for key in ("landing/top.csv", "landing/crash/a.csv", "landing/crash/b.csv"):
         lake.store.put(key, month(2).encode())
     log = lake.stage("ingest_raw").log
-    assert "WARNING: landing/: 1 file ignored, for this is no dataset's folder; those are landing/crashes/" in log
+    assert (
+        "WARNING: landing/: 1 file ignored: no dataset reads this folder; the datasets' folders are landing/crashes/"
+        in log
+    )
     assert "WARNING: landing/crash/: 2 files ignored" in log
 
 

@@ -185,7 +185,7 @@ class Fetch:
             gone = (
                 f"no longer in landing: {', '.join(landed.lost)}"
                 if landed.lost
-                else "the source is followed from now on"
+                else "changes of the source are followed only from now on"
             )
             log.warning(
                 "%s: %s; what changed on other dates before cannot be told: a run with --full-refresh brings it",

@@ -12,8 +12,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from stages.errors import DataError, PreconditionFailed
+from stages.errors import PreconditionFailed
 from stages.lake import keys
+from stages.lake.records import sound
 from stages.lake.store import ObjectStore
 from stages.landing.socrata.plan import Extraction, State, read_name, replaces
 
@@ -21,18 +22,13 @@ from stages.landing.socrata.plan import Extraction, State, read_name, replaces
 def read_journal(store: ObjectStore, dataset: str) -> tuple[list[Extraction], str | None]:
     """The extractions of a dataset since the last whole table, oldest first, and the journal's ETag (None without).
 
-    Raises DataError where it cannot be read.
+    Raises DataError where it is damaged.
     """
     info = store.head(keys.fetched(dataset))
     if info is None:
         return [], None
-    try:
+    with sound(store, info.key, "the next scheduled run then fetches the whole table"):
         return [_extraction(entry, dataset) for entry in json.loads(store.read(info.key))], info.etag
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(
-            f"{store.describe(info.key)}: not the journal of what was fetched, or damaged ({type(error).__name__}:"
-            f" {error}); remove it, and the next scheduled run fetches the whole table"
-        ) from None
 
 
 def _extraction(entry: dict[str, Any], dataset: str) -> Extraction:
