@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,9 +77,10 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
             rows = {dataset.name: ledger.rows_out for dataset, ledger in ledgers.items()}
             check_shrink(this, built, published, rows, rows_before)
         store.delete(keys.WAREHOUSE_LOG)
-        page = make_report(built, scratch / "report", this.run_id, this.settings.stale_days)
-        etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
-        size = built.stat().st_size
+        with ThreadPoolExecutor(max_workers=1) as meanwhile:
+            made = meanwhile.submit(make_report, built, scratch / "report", this.run_id, this.settings.stale_days)
+            etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
+        page, size = made.result(), built.stat().st_size
     for dataset, job in jobs.items():
         job.outputs = [Output(keys.WAREHOUSE, etag, ledgers[dataset].rows_out, size)]
         job.finish(ledgers[dataset])

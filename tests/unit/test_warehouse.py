@@ -315,3 +315,16 @@ def test_a_key_that_is_null_fails_the_check_of_uniqueness(
     warehouse.execute(f"insert into {table} ({column}) values (null)")
     unique = [one for one in sql_files.checks([sql_files.OWN]) if one.table == table and "unique" in one.title]
     assert [failure.count for failure in check(warehouse, unique)] == [1]
+
+
+def test_a_slot_that_is_there_twice_fails_with_its_collision(warehouse: duckdb.DuckDBPyConnection) -> None:
+    build(warehouse, [model for model in sql_files.models([sql_files.OWN]) if model.name == "meta_quality"])
+    warehouse.execute("""
+        create table fct_collision_vehicles as
+        select * from (values (1, 1::tinyint), (1, 2), (2, 4), (2, 4), (2, 5), (3, null), (3, 1), (null, 1))
+            as them (collision_id, vehicle_slot)
+    """)
+    (unique,) = (one for one in sql_files.checks([sql_files.OWN]) if one.name == "vehicles_unique")
+    (failure,) = check(warehouse, [unique])
+    found = {tuple(row.values()) for row in failure.rows.to_pylist()}
+    assert found == {(2, 4, 2), (3, None, 1), (None, 1, 1)}
