@@ -227,8 +227,12 @@ class Cluster:
 
         def find() -> str | None:
             assert self.airflow.run(run_id)["state"] in ("queued", "running"), f"the run ended before {stage} ran"
-            running = (name for name, phase in self.stage_pods().items() if phase == "Running")
-            return next((name for name in running if name.startswith(prefix)), None)
+            for pod in self.pods():
+                name, [container] = pod["metadata"]["name"], pod["spec"]["containers"]
+                of_this_run = f"--run-id={run_id}" in container["args"]
+                if of_this_run and name.startswith(prefix) and pod["status"]["phase"] == "Running":
+                    return name
+            return None
 
         return until(find, f"a running pod of {stage}")
 

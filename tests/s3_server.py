@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,8 +15,9 @@ from pathlib import Path
 
 from lake import Lake
 from minio import Minio
+from ports import free_ports
 
-START_SECONDS = 60
+START_SECONDS = 240  # SeaweedFS takes up to half a minute to start again after it was killed
 BUCKET = "collisions"
 
 
@@ -29,15 +28,6 @@ def find_server() -> tuple[str, str] | None:
     if weed := shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"):
         return "weed", weed
     return None
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        return [free.getsockname()[1] for free in sockets]
 
 
 class S3Server:

@@ -80,7 +80,9 @@ class LocalStageOperator(BaseOperator):
             for line in self._lines(self._process.stdout):
                 last_lines.append(line)
                 self.log.log(*split_level(line))
-            self._process.wait()
+            while self._process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(WAKE_SECONDS)
         finally:  # a timeout or an interrupt gets here with the child still running
             self._stop_process()
             code = self._process.wait()

@@ -185,7 +185,7 @@ def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
         kill_group(process.pid)
     for process in processes:  # a port is free only once the whole group is gone
-        until(lambda pid=process.pid: not kill_group(pid), "Airflow's processes are gone", 5)  # type: ignore[misc]
+        until(lambda pid=process.pid: not kill_group(pid), "Airflow's processes are gone", 60)  # type: ignore[misc]
 
 
 def kill_group(leader: int) -> bool:

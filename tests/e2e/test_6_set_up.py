@@ -26,14 +26,15 @@ def generations(cluster: Cluster) -> dict[str, str]:
         if o["metadata"]["namespace"] in ("airflow", "collisions")
         and "minio-setup-" not in o["metadata"]["name"]
         and o["metadata"].get("labels", {}).get("app") != "stage"  # a scheduled run's
+        and "database-cleanup" not in o["metadata"]["name"]  # a job of the night
     }
 
 
 def test_up_again_changes_nothing_and_is_quick(cluster: Cluster) -> None:
-    """The same objects, not one restarted, in under a minute."""
+    """The same objects, not one restarted; it takes some ten seconds, where the first time takes minutes."""
     before, began = generations(cluster), time.monotonic()
     cluster.run("scripts/up")
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 120
     assert generations(cluster) == before
 
 

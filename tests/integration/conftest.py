@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
     if not found:
         pytest.skip("no browser (Debian: chromium)")
     with sync_playwright() as playwright:
-        window = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        window = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"], timeout=WAIT)
         yield window
         window.close()
 
@@ -37,6 +37,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
 
     def open_it(file: Path, fragment: str = "", width: int = 1440, scheme: Any = "light") -> Page:
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.set_default_timeout(WAIT)
         page.on("console", lambda message: heard.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: heard.append(f"error: {error}"))
         page.on("request", lambda request: None if request.url.startswith("file:") else heard.append(request.url))

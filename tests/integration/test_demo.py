@@ -22,6 +22,7 @@ import duckdb
 import pytest
 from collisions_ops.sample import main as sample
 from lake import crashes_csv, rows
+from ports import free_port
 from warehouse import contents
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,12 +40,6 @@ def demo(state: Path, *arguments: str, **more: str) -> subprocess.CompletedProce
     return subprocess.run(
         command, env=environment(state, **more), capture_output=True, text=True, check=False, timeout=400, cwd=state
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def shown_by(terminal: int, until: str = "", seconds: int = 180) -> str:
@@ -201,7 +196,7 @@ def test_the_sample_then_the_ui_until_ctrl_c(tmp_path: Path) -> None:
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
             data = json.dumps(body).encode() if body else None
             request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 return json.load(answer)
 
         token = api("/auth/token", {"username": "admin", "password": password})["access_token"]

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from collisions_ops import cli
 from lake import REPOSITORY, STAGES, Lake
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from stages.lake import keys
@@ -235,8 +236,3 @@ def test_every_metric_is_in_the_documents_table_and_the_alerts_name_metrics_that
 def get(address: str) -> Samples:
     with urllib.request.urlopen(address, timeout=60) as answer:
         return samples(answer.read().decode())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

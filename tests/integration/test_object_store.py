@@ -384,9 +384,9 @@ def test_a_stopped_server_is_unavailable() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         endpoint = f"127.0.0.1:{nobody.getsockname()[1]}"
-    for call in calls(store_at(endpoint)):
-        with pytest.raises(StoreUnavailable, match=endpoint):
-            call()
+        for call in calls(store_at(endpoint)):
+            with pytest.raises(StoreUnavailable, match=endpoint):
+                call()
 
 
 def test_a_server_whose_network_drops_the_first_packets_is_asked_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,8 +276,8 @@ def test_what_may_pass_is_tried_again_and_the_rows_are_the_same(folder_lake: Lak
 
 def test_a_dripping_answer_is_given_up_and_asked_for_again(folder_lake: Lake, source: Source) -> None:
     source.server.faults.append(Fault("drip"))
-    log = ingest(folder_lake, source, *DAY, source_timeout_seconds="1")
-    assert "bytes in 1 s; trying again" in log
+    log = ingest(folder_lake, source, *DAY, source_timeout_seconds="3")
+    assert "bytes in 3 s; trying again" in log
 
 
 def test_a_source_that_stays_away_ends_the_stage_with_75(folder_lake: Lake, source: Source) -> None:
@@ -384,8 +384,8 @@ def test_an_answer_that_drips_without_end_is_left_at_the_end_of_the_time(folder_
 
 
 def test_an_export_that_takes_longer_than_is_waited_for_gets_another_try(folder_lake: Lake, source: Source) -> None:
-    source.server.faults.append(Fault("cut", "export", pause=1.5))
-    log = ingest(folder_lake, source, "--full-refresh", source_retry_seconds="1")
+    source.server.faults.append(Fault("cut", "export", pause=3.5))
+    log = ingest(folder_lake, source, "--full-refresh", source_retry_seconds="3")
     assert "trying again" in log
     assert source.asked() == ["probe", "count", "export", "export", "count"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from lake import REPOSITORY
-from s3_server import free_ports
+from ports import free_ports
 
 TOOLS = {"docker": "echo 8000000000", "kind": "", "kubectl": "", "helm": "echo v3.22.0"}
 PORTS = ("UI_PORT", "MINIO_PORT", "MINIO_CONSOLE_PORT")

@@ -246,7 +246,7 @@ def test_a_killed_ui_blocks_nothing_and_what_it_left_running_is_ended(settings: 
     assert len(left) == 3
     locks.for_run(settings).close()
     for pid in left:
-        until(lambda pid=pid: not kill_group(pid), "what was left running is gone", 10)  # type: ignore[misc]
+        until(lambda pid=pid: not kill_group(pid), "what was left running is gone", 60)  # type: ignore[misc]
 
 
 def test_a_process_that_got_the_number_of_a_killed_uis_part_is_left_alone(settings: Settings) -> None:

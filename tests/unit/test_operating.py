@@ -22,7 +22,7 @@ from collisions_ops.console import Console
 from collisions_ops.settings import Settings
 from collisions_ops.shell import Shell
 from collisions_ops.wait import until
-from s3_server import free_ports
+from ports import free_ports
 
 from stages.lake.sources import Source, newest_fetched
 

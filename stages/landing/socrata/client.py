@@ -171,6 +171,8 @@ class Client:
     def _once(self, request: httpx.Request, take: Callable[[httpx.Response, Iterator[bytes]], T]) -> T:
         import httpx
 
+        if time.monotonic() >= self.deadline:  # before the timer has come to it
+            raise self._too_long()
         self.requests += 1
         try:
             response = self.http.send(request, stream=True)
