@@ -146,13 +146,13 @@ class EmbeddedAirflow:
 
     def backfill(self, first: date, last: date, *options: str) -> None:
         """`airflow backfill create` for the days first to last, to its end."""
+        # Airflow allows one backfill of a DAG at a time, and notices only twice a minute that one has ended.
+        self.wait_for("the end of the backfill before", self.backfills_ended)
         before = {run["dag_run_id"] for run in self.runs("backfill")}
         days = (last - first).days + 1
         dates = ["--from-date", str(first), "--to-date", str(last + timedelta(days=1))]
         self.cli("backfill", "create", "--dag-id", "collisions_pipeline", *dates, "--max-active-runs", "1", *options)
         runs = self.wait_for("the backfill's runs", lambda: self.finished("backfill", len(before) + days))
-        # Airflow allows one backfill of a DAG at a time, and notices only twice a minute that one has ended.
-        self.wait_for("the backfill's end", self.backfills_ended)
         new = [run for run in runs if run["dag_run_id"] not in before]
         assert sorted(datetime.fromisoformat(run["logical_date"]).astimezone(UTC).date() for run in new) == [
             first + timedelta(days=offset) for offset in range(days)

@@ -136,7 +136,7 @@ def covered_dates(lake: Lake) -> dict[str, tuple[date, date]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("days", "seed"), [(92, 21)])
+@pytest.mark.parametrize(("days", "seed"), [(61, 21)])
 def test_day_by_day_with_faults_is_the_servers_table(tmp_path: Path, days: int, seed: int) -> None:
     """After each run only removals outside of the dates asked for may be unknown; after a full refresh, nothing is.
 
