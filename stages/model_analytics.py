@@ -80,12 +80,11 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
             made = meanwhile.submit(make_report, built, scratch / "report", this.run_id, this.settings.stale_days)
             etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
-        page, size = made.result(), built.stat().st_size
-    for dataset, job in jobs.items():
-        job.outputs = [Output(keys.WAREHOUSE, etag, ledgers[dataset].rows_out, size)]
-        job.finish(ledgers[dataset])
-    log.info("%s: published %s", STAGE, store.describe(keys.WAREHOUSE))
-    publish_report(store, page)
+            for dataset, job in jobs.items():
+                job.outputs = [Output(keys.WAREHOUSE, etag, ledgers[dataset].rows_out, built.stat().st_size)]
+                job.finish(ledgers[dataset])
+            log.info("%s: published %s", STAGE, store.describe(keys.WAREHOUSE))
+        publish_report(store, made.result())
     if forgotten := forget_runs(store, this.settings.keep_runs_days, datetime.now(UTC)):
         records, days = counted(forgotten, "record"), counted(this.settings.keep_runs_days, "day")
         log.info("%s: removed %s of runs older than %s", STAGE, records, days)
