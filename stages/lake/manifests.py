@@ -34,7 +34,10 @@ def read_listed(store: ObjectStore, listed: Iterable[ObjectInfo]) -> list[Manife
 def _read(store: ObjectStore, key: str) -> Manifest | None:
     try:
         with sound(store, key, "that stage of that run then counts as not finished"):
-            return dict(json.loads(store.read(key)))
+            found: Manifest = json.loads(store.read(key))
+            if missing := {"run_id", "stage", "dataset", "started_at"} - found.keys():
+                raise KeyError(*missing)
+            return found
     except ObjectMissing:
         return None
 

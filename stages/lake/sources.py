@@ -161,7 +161,7 @@ def load_sources(store: ObjectStore, dataset: str) -> tuple[dict[str, Source], s
     if info is None:
         return {}, None
     fields = Source.__dataclass_fields__.keys()  # an older or newer version's record may have others
-    with sound(store, info.key, "the next scheduled run, or one without dates, then reads every landed file again"):
+    with sound(store, info.key, "then a run without dates reads every landed file again"):
         return {
             name: Source(**{field: value for field, value in entry.items() if field in fields})
             for name, entry in json.loads(store.read(info.key)).items()

@@ -610,7 +610,7 @@ def test_a_damaged_record_is_named_and_can_be_removed(folder_lake: Lake) -> None
     damaged = [b"", b'{"a": ', b"[1]", b"null", b"\xff"]
     for key, stage, contents in (
         (sources, "ingest_raw", [*damaged, b'{"a": {}}']),
-        (manifest, "model_analytics", damaged),
+        (manifest, "model_analytics", [*damaged, b"{}", b"[]"]),
     ):
         for content in contents:
             folder_lake.store.put(key, content)

@@ -5,7 +5,7 @@ with repeated as ( -- by the set of a collision's slots: twice as fast as by col
     select collision_id
     from fct_collision_vehicles
     group by collision_id
-    having count(*) is distinct from bit_count(bit_or(1 << vehicle_slot))
+    having count(*) is distinct from bit_count(bit_or(1::bigint << vehicle_slot))
 )
 select collision_id, vehicle_slot, count(*) as rows
 from fct_collision_vehicles
