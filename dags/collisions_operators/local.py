@@ -113,8 +113,8 @@ class LocalStageOperator(BaseOperator):
         self._stop_process()
 
     def _stop_process(self) -> None:
-        """Order the process to end, perhaps in a signal's handler: what that interrupts may be waiting for the process
-        itself, and hold its lock, so this wait has an end.
+        """End the process group, by force if need be. The code that a signal's handler interrupts may itself be waiting
+        for the process and hold Popen's lock, so the wait here has a time limit.
         """
         if self._process is None or self._process.poll() is not None:
             return

@@ -11,8 +11,8 @@ from stages.lake.store import ObjectStore
 
 @contextmanager
 def sound(store: ObjectStore, key: str, then: str) -> Iterator[None]:
-    """Raise DataError where reading a record shows that it is damaged, as a power cut may leave one: it is to be
-    removed, and `then` says what follows from that.
+    """Raise DataError if reading a record fails because it is damaged, as after a power cut. The message says to remove
+    it; `then` says what follows.
     """
     try:
         yield

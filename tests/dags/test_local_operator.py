@@ -160,7 +160,7 @@ def test_a_timeout_takes_the_whole_process_group_along(operator, stub, tmp_path)
     from airflow.sdk.execution_time.timeout import timeout
 
     stub.plan(transform_clean=["sleep 60 & echo $! > child.new; mv child.new child; wait"])
-    with pytest.raises(AirflowTaskTimeout), timeout(10):
+    with pytest.raises(AirflowTaskTimeout), timeout(5):
         execute(operator)
     child = int((tmp_path / "child").read_text())
     assert not alive(operator._process.pid)

@@ -380,7 +380,7 @@ def test_a_stray_quote_costs_its_record_and_little_time(tmp_path: Path) -> None:
     header = read_header("x", path.open("rb"), DATASET)
     started = time.monotonic()
     found = [told(read_rows("x", header, piece)) for piece in read_blocks("x", path, header, 1 << 15)]
-    assert time.monotonic() - started < 120  # else it takes hours
+    assert time.monotonic() - started < 20
     assert [reject for *_, rejects in found for reject in rejects] == [(2, "malformed_quoting")]
     assert [line for _, lines, _ in found for line in lines] == list(range(3, 4002))
 

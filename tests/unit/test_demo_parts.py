@@ -590,12 +590,12 @@ def test_a_signal_at_any_step_of_the_wait_for_it_is_heard() -> None:
                 signal.raise_signal(sent)
             return traced
 
-        stop_signal = Stop()
+        stop_signal, before = Stop(), sys.gettrace()
         sys.settrace(traced)
         try:
             stop_signal.wait(0.001)
         finally:
-            sys.settrace(None)
+            sys.settrace(before)  # coverage's, perhaps
         assert stop_signal.wait(0) == (not left)
     assert not Stop().wait(0)
 
