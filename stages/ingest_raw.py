@@ -14,6 +14,7 @@ import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -85,8 +86,8 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
     months: dict[str, list[pa.Table]] = defaultdict(list)
     rejects: list[Reject] = []
     counts: dict[str, int] = defaultdict(int)
-    with job.store.local(source.key) as path:
-        source.digest = sha256_of(path)
+    with job.store.local(source.key) as path, ThreadPoolExecutor(max_workers=1) as meanwhile:
+        digest = meanwhile.submit(sha256_of, path)
         with opened(source.key, path) as content:
             header = read_header(source.key, content, dataset)
         date_column = dataset.published(dataset.date, header.form)
@@ -105,6 +106,7 @@ def read_source(job: Job, dataset: Dataset, source: Source) -> tuple[dict[str, l
                 counts[month] += table.num_rows
                 if job.run.take_in_new or job.touches(month):
                     months[month].append(table)
+        source.digest = digest.result()
     _describe(source, header, counts, rejects)
     return months, rejects
 

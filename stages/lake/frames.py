@@ -117,15 +117,6 @@ def has_repeats(numbers: np.ndarray) -> bool:
     return bool((ordered[1:] == ordered[:-1]).any())
 
 
-def are_among(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which of the numbers occur among the others; several times as fast as np.isin, for the same reason."""
-    if not len(others):
-        return np.zeros(len(numbers), dtype=bool)
-    ordered = np.sort(others)
-    found: np.ndarray = ordered[np.minimum(np.searchsorted(ordered, numbers), len(ordered) - 1)] == numbers
-    return found
-
-
 def _coded(column: pd.Series) -> pa.DictionaryArray:
     values = pa.array(column)
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values

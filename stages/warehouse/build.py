@@ -148,9 +148,18 @@ def superseded(dataset: Versions, versions: str) -> str:
     """
     key, date = dataset.key, dataset.date
     return f"""
-        with repeated as (
+        with numbered as (
+            select try_cast({key} as bigint) as number
+            from {versions}
+        ),
+        repeated as (
             select {key}
             from {versions}
+            where ( -- quick where all differ: a bit for each number instead of a group
+                select bit_count(bitstring_agg(if(number between 0 and 99999999, number, null), 0, 99999999))
+                    is distinct from count(*)
+                from numbered
+            )
             group by {key}
             having count(*) > 1
         ),

@@ -317,6 +317,31 @@ def test_a_key_that_is_null_fails_the_check_of_uniqueness(
     assert [failure.count for failure in check(warehouse, unique)] == [1]
 
 
+@pytest.mark.parametrize("number", [7, 0, -7, 12_499_999, 99_999_999, 10**10, 2**62])
+@pytest.mark.parametrize(
+    ("name", "table", "column"),
+    [
+        ("collisions_unique", "fct_collisions", "collision_id"),
+        ("vehicles_unique", "fct_collision_vehicles", "collision_id"),
+        ("persons_unique", "fct_persons", "unique_id"),
+        ("vehicle_records_unique", "fct_vehicles", "unique_id"),
+    ],
+)
+def test_a_key_is_unique_or_not_however_large_it_is(
+    warehouse: duckdb.DuckDBPyConnection, name: str, table: str, column: str, number: int
+) -> None:
+    build(warehouse, [model for model in sql_files.models([sql_files.OWN]) if model.name == "meta_quality"])
+    warehouse.execute(f"""
+        create table {table} as
+        select unnest([{number}, 1, 2])::bigint as {column}, 7::tinyint as vehicle_slot
+    """)
+    unique = [one for one in sql_files.checks([sql_files.OWN]) if one.name == name]
+    assert not check(warehouse, unique)
+    warehouse.execute(f"insert into {table} values ({number}, 7)")
+    (failure,) = check(warehouse, unique)
+    assert [(row[column], row["rows"]) for row in failure.rows.to_pylist()] == [(number, 2)]
+
+
 def test_a_slot_that_is_there_twice_fails_with_its_collision(warehouse: duckdb.DuckDBPyConnection) -> None:
     build(warehouse, [model for model in sql_files.models([sql_files.OWN]) if model.name == "meta_quality"])
     warehouse.execute("""

@@ -13,7 +13,7 @@ from stages.datasets import streets, vocabulary
 from stages.datasets.boroughs import NAMES, NONE, of_the_city
 from stages.datasets.crashes.columns import FACTORS, ROAD_USERS, SLOTS, TYPES
 from stages.errors import ContractError
-from stages.lake.frames import are_among, has_repeats, over_values, per_value, record_numbers
+from stages.lake.frames import has_repeats, over_values, per_value, record_numbers
 
 MILLISECONDS_PER_HOUR = 3_600_000
 SEVERITIES = ["fatal", "injury", "property damage"]
@@ -54,7 +54,7 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
     collisions = rows.drop(columns=[*FACTORS, *TYPES]).assign(**derived)
     found = vehicles(rows, named)
-    check_references(collisions, found)
+    check_references(collisions, found, named)
     return {"collisions": collisions, "collision_vehicles": found}
 
 
@@ -178,11 +178,11 @@ def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
     )
 
 
-def check_references(collisions: pd.DataFrame, found: pd.DataFrame) -> None:
-    """Raise ContractError where a vehicle has no collision in its month, or a collision occurs twice."""
+def check_references(collisions: pd.DataFrame, found: pd.DataFrame, named: dict[int, np.ndarray]) -> None:
+    """Raise ContractError where a vehicle lacks its collision's number and month, or a collision occurs twice."""
     numbers = record_numbers(collisions, "collision_id")
     if has_repeats(numbers):
         raise ContractError("clean crashes: a collision occurs twice in a month; run transform_clean again")
-    dangling = ~are_among(record_numbers(found, "collision_id"), numbers)
+    dangling = record_numbers(found, "collision_id") != np.concatenate([numbers[chosen] for chosen in named.values()])
     if dangling.any():
         raise ContractError(f"curated collision_vehicles: {int(dangling.sum())} rows without a collision")
