@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stages.errors import ObjectMissing, StageError, StoreDenied, StoreUnavailable
+from stages.errors import DataError, ObjectMissing, StageError, StoreDenied, StoreUnavailable
 from stages.lake import keys
 from stages.lake.chunks import text
 from stages.lake.records import sound
@@ -43,7 +43,10 @@ def record_failure(run: Run, stage: str, error: BaseException) -> None:
 
 
 def last_failure(store: ObjectStore, since: datetime | None) -> str | None:
-    """Which stage of which run last failed after a moment (None: ever), when and why, in one line; None if none did."""
+    """Which stage of which run last failed after a moment (None: ever), when and why, in one line; None if none did.
+
+    A damaged record is named in place of its content.
+    """
     found = [
         info
         for info in store.list(keys.RUNS)
@@ -62,3 +65,5 @@ def last_failure(store: ObjectStore, since: datetime | None) -> str | None:
             )
     except ObjectMissing:  # removed meanwhile, as old records are
         return None
+    except DataError as damage:  # the answer that this is said with is right all the same
+        return f"a run failed, and its record cannot be read: {damage}"

@@ -219,6 +219,22 @@ def test_without_a_warehouse_the_error_says_which_run_failed_last(
     ) in capsys.readouterr().err
 
 
+def test_a_damaged_record_of_a_failure_is_named_and_the_answer_stands(
+    lake: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with duckdb.connect(str(Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE))) as warehouse:
+        warehouse.execute("create table meta_quality (check_name text)")
+    put_failure(lake, "b", "model_analytics", "the warehouse fails checks", 60)
+    record = Path(lake["COLLISIONS_LAKE"], keys.failure("b", "model_analytics"))
+    moment = record.stat().st_mtime
+    record.write_bytes(b"{}")
+    os.utime(record, (moment, moment))
+    assert query.main(["--csv", "select count(*) as checks from meta_quality"], lake) == 0
+    said = capsys.readouterr()
+    assert printed(said.out) == [["checks"], ["0"]]
+    assert f"since then a run failed, and its record cannot be read: {record}: damaged" in said.err
+
+
 def test_without_rejected_rows_the_answer_is_empty(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert query.main(["--csv", "select count(*) as rows from rejected_rows"], lake) == 0
     assert printed(capsys.readouterr().out) == [["rows"], ["0"]]
