@@ -45,7 +45,7 @@ def record_failure(run: Run, stage: str, error: BaseException) -> None:
 def last_failure(store: ObjectStore, since: datetime | None) -> str | None:
     """Which stage of which run last failed after a moment (None: ever), when and why, in one line; None if none did.
 
-    A damaged record is named in place of its content.
+    If its record is damaged, the line says so and names the record.
     """
     found = [
         info
@@ -65,5 +65,5 @@ def last_failure(store: ObjectStore, since: datetime | None) -> str | None:
             )
     except ObjectMissing:  # removed meanwhile, as old records are
         return None
-    except DataError as damage:  # the answer that this is said with is right all the same
+    except DataError as damage:  # said beside an answer or another error, which stands
         return f"a run failed, and its record cannot be read: {damage}"

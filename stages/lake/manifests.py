@@ -36,7 +36,7 @@ def _read(store: ObjectStore, key: str) -> Manifest | None:
         with sound(store, key, "that stage of that run then counts as not finished"):
             found: Manifest = json.loads(store.read(key))
             if missing := {"run_id", "stage", "dataset", "started_at"} - found.keys():
-                raise KeyError(*missing)
+                raise KeyError(*sorted(missing))
             return found
     except ObjectMissing:
         return None

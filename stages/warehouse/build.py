@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from stages.errors import StageError
 from stages.parallel import workers
+from stages.warehouse.macros import define_macros
 from stages.warehouse.models import KEPT, Check, Model
 
 OLDEST_READER = "v1.4.0"  # the oldest DuckDB that must open the file; newer storage would shut it out
@@ -86,6 +87,7 @@ def open_warehouse(path: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
         },
     )
     warehouse.execute(f"create schema if not exists {KEPT}; set search_path = 'main,{KEPT}'")
+    define_macros(warehouse)
     return warehouse
 
 
@@ -148,18 +150,10 @@ def superseded(dataset: Versions, versions: str) -> str:
     """
     key, date = dataset.key, dataset.date
     return f"""
-        with numbered as (
-            select try_cast({key} as bigint) as number
-            from {versions}
-        ),
-        repeated as (
+        with repeated as (
             select {key}
             from {versions}
-            where ( -- quick where all differ: a bit for each number instead of a group
-                select bit_count(bitstring_agg(if(number between 0 and 99999999, number, null), 0, 99999999))
-                    is distinct from count(*)
-                from numbered
-            )
+            where not (select all_differ(try_cast({key} as bigint)) from {versions}) -- a key may be text
             group by {key}
             having count(*) > 1
         ),

@@ -24,6 +24,7 @@ from stages.lake import keys
 from stages.lake.failures import last_failure
 from stages.lake.store import ObjectStore, open_store
 from stages.settings import Settings
+from stages.warehouse.macros import define_macros
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +34,6 @@ REJECTED = "rejected_rows"  # the table of rejected rows that a query gets by na
 RECORD = "meta_"  # how the names of the tables begin that describe the build and its runs
 BLOCK = 10_000  # rows fetched at once
 SHOWN_ROWS = 200  # without --csv
-CUT = "create temp macro cut(words, most) as if(length(words) > most, words[: most - 1] || '…', words)"  # for `Shown`
 
 
 class QueryFailed(ConfigError):
@@ -174,6 +174,7 @@ def query(
     store = open_store(Settings.from_environment(environment))
     try:
         with opened(store, needs_warehouse=REJECTED not in sql) as warehouse:
+            define_macros(warehouse)
             if REJECTED in sql:
                 add_rejected_rows(store, warehouse)
             rows = warehouse.sql(sql, params=dict(parameters))
@@ -186,7 +187,6 @@ def query(
                 while block := cursor.fetchmany(BLOCK):
                     writer.writerows(block)
             else:
-                warehouse.execute(CUT)
                 rows.project(shown).show(max_width=200, max_rows=SHOWN_ROWS)
                 ((count,),) = rows.limit(SHOWN_ROWS + 1).aggregate("count(*)").fetchall()
                 if count > SHOWN_ROWS or (count and shown != "*"):

@@ -29,6 +29,11 @@ def lake(tmp_path: Path) -> dict[str, str]:
     return {"COLLISIONS_LAKE": str(tmp_path)}
 
 
+def add_to_warehouse(lake: dict[str, str], sql: str) -> None:
+    with duckdb.connect(str(Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE))) as warehouse:
+        warehouse.execute(sql)
+
+
 def printed(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))
 
@@ -194,8 +199,7 @@ def put_failure(lake: dict[str, str], run: str, stage: str, message: str, second
 def test_a_question_about_the_build_says_that_a_later_run_failed(
     lake: dict[str, str], capsys: pytest.CaptureFixture[str], seconds_later: int, sql: str, warned: bool
 ) -> None:
-    with duckdb.connect(str(Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE))) as warehouse:
-        warehouse.execute("create table meta_quality (check_name text)")
+    add_to_warehouse(lake, "create table meta_quality (check_name text)")
     put_failure(lake, "b", "model_analytics", "the warehouse fails checks", seconds_later)
     assert query.main(["--csv", sql], lake) == 0
     warning = (
@@ -222,8 +226,7 @@ def test_without_a_warehouse_the_error_says_which_run_failed_last(
 def test_a_damaged_record_of_a_failure_is_named_and_the_answer_stands(
     lake: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with duckdb.connect(str(Path(lake["COLLISIONS_LAKE"], keys.WAREHOUSE))) as warehouse:
-        warehouse.execute("create table meta_quality (check_name text)")
+    add_to_warehouse(lake, "create table meta_quality (check_name text)")
     put_failure(lake, "b", "model_analytics", "the warehouse fails checks", 60)
     record = Path(lake["COLLISIONS_LAKE"], keys.failure("b", "model_analytics"))
     moment = record.stat().st_mtime
@@ -233,6 +236,14 @@ def test_a_damaged_record_of_a_failure_is_named_and_the_answer_stands(
     said = capsys.readouterr()
     assert printed(said.out) == [["checks"], ["0"]]
     assert f"since then a run failed, and its record cannot be read: {record}: damaged" in said.err
+
+
+def test_a_check_can_be_tried_on_the_published_warehouse(
+    lake: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_to_warehouse(lake, "create table fct_persons as select unnest([1, 2, 2])::bigint as unique_id")
+    assert query.main(["--csv", str(REPOSITORY / "stages/warehouse/checks/persons_unique.sql")], lake) == 0
+    assert printed(capsys.readouterr().out) == [["unique_id", "rows"], ["2", "2"]]
 
 
 def test_without_rejected_rows_the_answer_is_empty(lake: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,7 +179,7 @@ def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
 
 
 def check_references(collisions: pd.DataFrame, found: pd.DataFrame, named: dict[int, np.ndarray]) -> None:
-    """Raise ContractError where a vehicle lacks its collision's number and month, or a collision occurs twice."""
+    """Raise ContractError where a vehicle's number or month is not its collision's, or a collision occurs twice."""
     numbers = record_numbers(collisions, "collision_id")
     if has_repeats(numbers):
         raise ContractError("clean crashes: a collision occurs twice in a month; run transform_clean again")
