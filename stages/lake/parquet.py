@@ -48,8 +48,12 @@ def _in_own_order(column: pa.ChunkedArray) -> pa.Array:
     not depend on the other rows for which the dictionary was made.
     """
     coded = column.unify_dictionaries().combine_chunks()
-    used = pc.dictionary_encode(coded.indices)
-    return pa.DictionaryArray.from_arrays(used.indices, coded.dictionary.take(used.dictionary))
+    positions = coded.indices
+    if len(coded.dictionary) <= 256:
+        positions = positions.cast(pa.uint8())  # of which Arrow keeps a table in place of hashing
+    used = pc.dictionary_encode(positions)
+    values = coded.dictionary.take(used.dictionary)
+    return pa.DictionaryArray.from_arrays(used.indices, values, safe=False)  # they are in bounds
 
 
 def read_parquet(
