@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from stages.lake.parquet import read_column, to_parquet
 from stages.lake.retention import forget_runs
 from stages.lake.store import ObjectInfo, ObjectStore
 from stages.logs import counted, log
+from stages.report import page
 from stages.warehouse.build import Failure
 from stages.warehouse.layer import CuratedLayer, etags, list_curated
 from stages.warehouse.making import STAGE, Making
@@ -65,7 +66,8 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
         job.inputs = etags(listed[dataset])
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="collisions-")))
-        making = Making(scratch / "collisions.duckdb", jobs, CuratedLayer(store, listed, stack), manifests)
+        layer = CuratedLayer(store, listed, stack)
+        making = Making(scratch / "collisions.duckdb", jobs, layer, manifests, read=page.count)
         with undisturbed(jobs):
             # what no finished run has published may have been written to by some other program
             trusted = bool(rows_before)
@@ -78,7 +80,7 @@ def run(this: Run, datasets: Sequence[Dataset]) -> dict[str, Any]:
             check_shrink(this, built, published, rows, rows_before)
         store.delete(keys.WAREHOUSE_LOG)
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
-            made = meanwhile.submit(make_report, built, scratch / "report", this.run_id, this.settings.stale_days)
+            made = meanwhile.submit(make_report, built, making.reading, this)
             etag = store.put(keys.WAREHOUSE, built, expect=published.etag if published else None)
             for dataset, job in jobs.items():
                 job.outputs = [Output(keys.WAREHOUSE, etag, ledgers[dataset].rows_out, built.stat().st_size)]
@@ -100,23 +102,21 @@ def newest_date(store: ObjectStore, dataset: Dataset) -> str | None:
     return str(pc.max(read_column(store.read(last.key), dataset.date)))
 
 
-def make_report(built: Path, scratch: Path, run_id: str, stale_days: int) -> bytes | None:
+def make_report(built: Path, counting: Future[page.Numbers], this: Run) -> bytes | None:
     """The page of the warehouse that was built; None, with a warning, where it cannot be made."""
     try:
-        from stages.report.page import make as make_page
-
-        return make_page(built, scratch, run_id, stale_days=stale_days)
+        return page.make(built, counting.result(), this.run_id, stale_days=this.settings.stale_days)
     except Exception as error:  # whatever it is: the warehouse matters more
         log.warning("%s: the report could not be made; the last one stays: %r", STAGE, error)
         return None
 
 
-def publish_report(store: ObjectStore, page: bytes | None) -> None:
+def publish_report(store: ObjectStore, made: bytes | None) -> None:
     """Put the page of the published warehouse beside it; a store that does not take it gives a warning."""
-    if page is None:
+    if made is None:
         return
     try:
-        store.put(keys.REPORT, page)
+        store.put(keys.REPORT, made)
     except (OSError, StageError) as error:
         log.warning("%s: the report could not be published: %r", STAGE, error)
         return

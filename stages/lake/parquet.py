@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -21,23 +20,27 @@ MADE_BY = b"collisions.made_by"
 def to_parquet(table: pa.Table, made_by: str = "", unrepeated: Collection[str] = ()) -> bytes:
     """A finished parquet file; the same rows always give the same bytes.
 
-    Every column gets a dictionary except the `unrepeated` ones, where it would only cost time.
+    Columns get a dictionary, except the `unrepeated` ones and small counts, where it would only cost time; a column
+    without NULL says so, which spares a mark for each of its values.
     """
     columns = [
         _in_own_order(column) if pa.types.is_dictionary(column.type) and name not in unrepeated else column
         for name, column in zip(table.column_names, table.columns, strict=True)
     ]
-    table = pa.table(columns, names=table.column_names)
+    fields = [
+        pa.field(name, column.type, nullable=column.null_count > 0)
+        for name, column in zip(table.column_names, columns, strict=True)
+    ]
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
-        table.schema,
+        pa.schema(fields),
         compression="lz4",
-        use_dictionary=[name for name in table.column_names if name not in unrepeated],
+        use_dictionary=[it.name for it in fields if it.name not in unrepeated and it.type != pa.int16()],
         write_statistics=False,  # readers choose partitions by their path
         store_schema=False,
     ) as writer:
-        writer.write_table(table)
+        writer.write_table(pa.table(columns, schema=writer.schema))
         if made_by:
             writer.add_key_value_metadata({MADE_BY: made_by.encode()})
     return bytes(sink.getvalue())
@@ -50,7 +53,7 @@ def _in_own_order(column: pa.ChunkedArray) -> pa.Array:
     coded = column.unify_dictionaries().combine_chunks()
     positions = coded.indices
     if len(coded.dictionary) <= 256:
-        positions = positions.cast(pa.uint8())  # of which Arrow keeps a table in place of hashing
+        positions = positions.cast(pa.uint8(), safe=False)  # of which Arrow keeps a table, in place of hashing
     used = pc.dictionary_encode(positions)
     values = coded.dictionary.take(used.dictionary)
     return pa.DictionaryArray.from_arrays(used.indices, values, safe=False)  # they are in bounds
@@ -68,7 +71,7 @@ def read_parquet(
     Raises ContractError where it is not parquet, or was made by other rules than `made_by`.
     """
     try:
-        content = io.BytesIO(store.read(key))
+        content = pa.BufferReader(store.read(key))
         metadata = pq.read_metadata(content)
         if _made_by(metadata) != made_by:
             raise ContractError(
@@ -76,16 +79,17 @@ def read_parquet(
             )
         names = [name for name in metadata.schema.names if name not in left_out]
         file = pq.ParquetFile(content, metadata=metadata, read_dictionary=[name for name in names if name in coded])
-        return file.read(names, use_threads=False)
+        table = file.read(names, use_threads=False)
     except pa.ArrowInvalid as error:
         raise ContractError(
             f"{store.describe(key)}: cannot be read as parquet ({error}); run the previous stage again"
         ) from None
+    return pa.table(table.columns, names=table.column_names)  # whether a column has NULL differs between partitions
 
 
 def read_column(content: bytes, column: str) -> pa.ChunkedArray:
     """One column of a parquet file. `pq.read_table` would import pandas, a quarter of a second."""
-    return pq.ParquetFile(io.BytesIO(content)).read([column])[column]
+    return pq.ParquetFile(pa.BufferReader(content)).read([column])[column]
 
 
 def made_by(path: Path) -> str:

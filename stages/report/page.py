@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from hashlib import sha256
@@ -17,11 +18,10 @@ import numpy as np
 
 from stages.parallel import workers
 from stages.report import places
-from stages.report.collisions import BOROUGH_NAMES, EAST, METRES, NORTH, SOUTH, WEST, read
+from stages.report.collisions import BOROUGH_NAMES, EAST, METRES, NORTH, SOUTH, WEST, Collisions, read
 from stages.report.cube import Cube, fill
 from stages.report.health import Health, health
 from stages.report.words import in_words
-from stages.settings import Settings
 
 if TYPE_CHECKING:
     import jinja2
@@ -30,44 +30,42 @@ PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("data.js", "words.js", "draw.js", "map.js", "time.js", "when.js", "where.js", "why.js", "main.js")
 MOST_BYTES = 3 * 2**20
 LEVEL = 4  # of deflate: 5 takes half as long again for a fiftieth less
-COARSER = (30, 45, 60, 90, 120)  # metres of a cell: the first that fits
+COARSER = (45, 60, 90, 120)  # metres of a cell: the first that fits
 
 
-def make(
-    warehouse: Path,
-    scratch: Path,
-    run_id: str = "",
-    now: datetime | None = None,
-    *,
-    stale_days: int = Settings.stale_days,
-) -> bytes:
-    """The page of a warehouse file, as HTML in UTF-8, of at most MOST_BYTES; spills into `scratch`.
+@dataclass(frozen=True)
+class Numbers:
+    """What the page says of the facts."""
+
+    collisions: Collisions
+    cube: Cube
+    grid: places.Grid
+
+
+def count(warehouse: duckdb.DuckDBPyConnection) -> Numbers:
+    """Count the facts; the meta tables need not be filled. Raises duckdb.Error where a table is missing."""
+    collisions = read(warehouse)
+    with warehouse.cursor() as cursor, ThreadPoolExecutor(1) as beside:
+        worst = beside.submit(places.worst, cursor, collisions.first_year, collisions.years)
+        cube = fill(warehouse, collisions)
+        grid = places.grid(collisions)
+        cube.names["place"], cube.arrays["place"] = worst.result()
+    return Numbers(collisions, cube, grid)
+
+
+def make(warehouse: Path, numbers: Numbers, run_id: str = "", now: datetime | None = None, *, stale_days: int) -> bytes:
+    """The page of a warehouse file with these `numbers`, as HTML in UTF-8, of at most MOST_BYTES.
 
     A source whose newest record is more than `stale_days` older than `now` stands still.
     Reads the file only. Raises duckdb.Error where a table that it needs is missing.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": "400MB",
-        "threads": workers(),
-        "temp_directory": str(scratch),
-    }
-    quoted = str(warehouse).replace("'", "''")
-    with duckdb.connect(config=config) as connection:
-        connection.execute("set preserve_insertion_order = false")
-        connection.execute(f"attach '{quoted}' as warehouse (read_only)")
-        connection.execute("use warehouse")
-        connection.execute("set search_path = 'temp,warehouse'")
+    with duckdb.connect(str(warehouse), read_only=True, config={"threads": workers()}) as connection:
         found = health(connection, run_id, now or datetime.now(UTC), stale_days)
-        collisions = read(connection)
-        with ThreadPoolExecutor(1) as beside, connection.cursor() as cursor:
-            cursor.execute("use warehouse")
-            worst = beside.submit(places.worst, cursor, collisions.first_year, collisions.years)
-            cube = fill(connection, collisions)
-            cube.names["place"], cube.arrays["place"] = worst.result()
-        for metres in COARSER:
-            page = render(cube, places.grid(collisions, metres), found)
-            if len(page) <= MOST_BYTES:
-                break
+    page = render(numbers.cube, numbers.grid, found)
+    for metres in COARSER:
+        if len(page) <= MOST_BYTES:
+            break
+        page = render(numbers.cube, places.grid(numbers.collisions, metres), found)
     return page
 
 

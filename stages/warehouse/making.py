@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import duckdb
 
@@ -41,17 +42,23 @@ from stages.warehouse.steps import (
 )
 
 STAGE = "model_analytics"
+T = TypeVar("T")
 Made = tuple[dict[Dataset, Ledger], list[Failure]]  # each dataset's ledger, and the checks that failed
 
 
 @dataclass
-class Making:
-    """The database file in the making: where it is, whose rows it gets, and what the runs before have recorded."""
+class Making(Generic[T]):
+    """The database file in the making: where it is, whose rows it gets, and what the runs before have recorded.
+
+    `read` is called with a connection while the tables are checked; what it makes of them is in `reading`.
+    """
 
     built: Path
     jobs: dict[Dataset, Job]
     layer: CuratedLayer
     manifests: list[dict[str, Any]]
+    read: Callable[[duckdb.DuckDBPyConnection], T]
+    reading: Future[T] = field(init=False)
 
     def __post_init__(self) -> None:
         """Read the SQL files."""
@@ -164,7 +171,9 @@ class Making:
             job.rules.clear()
             if ledgers[dataset].superseded:
                 job.rules["superseded_in_another_month"] = ledgers[dataset].superseded
-        failures = check(warehouse, self.checks)
+        with warehouse.cursor() as cursor, ThreadPoolExecutor(max_workers=1) as beside:
+            self.reading = beside.submit(self.read, cursor)
+            failures = check(warehouse, self.checks)
         for dataset, job in self.jobs.items():
             if job.inputs:
                 record_job(warehouse, job, ledgers[dataset])

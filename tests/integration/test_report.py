@@ -19,7 +19,7 @@ from report_page import PARTS, WAIT, Open, page_of, said, shown_of
 from s3_server import S3Server
 
 from stages.lake import keys
-from stages.report.page import MOST_BYTES, make
+from stages.report.page import MOST_BYTES, count, make
 
 pytestmark = pytest.mark.slow
 
@@ -361,7 +361,9 @@ def test_an_empty_warehouse_has_a_page_that_says_so(folder_lake: Lake, open_page
         ):
             warehouse.execute(f"delete from {table}")
     file = tmp_path / "empty.html"
-    file.write_bytes(make(empty, tmp_path / "spill"))
+    with duckdb.connect(str(empty)) as warehouse:
+        numbers = count(warehouse)
+    file.write_bytes(make(empty, numbers, stale_days=14))
     page = open_page(file)
     assert "holds no collision yet" in page.inner_text("#empty")
     assert not page.is_visible("#filters")

@@ -53,8 +53,8 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         **involved(rows),
     }
     collisions = rows.drop(columns=[*FACTORS, *TYPES]).assign(**derived)
-    found = vehicles(rows, named)
-    check_references(collisions, found, named)
+    found, row = vehicles(rows, named)
+    check_references(collisions, found, row)
     return {"collisions": collisions, "collision_vehicles": found}
 
 
@@ -150,39 +150,44 @@ def named_slots(rows: pd.DataFrame) -> dict[int, np.ndarray]:
     }
 
 
-def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
-    """Five pairs of columns → one row for each slot that is named. The source says nothing about a sixth vehicle."""
+def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Five pairs of columns → one row for each slot that is named, by month; and whose of the `rows` each is.
+
+    The source says nothing about a sixth vehicle.
+    """
+    slot, row = np.nonzero(np.stack(list(named.values())))
+    order = np.argsort(rows["month"].to_numpy(dtype=np.int32)[row], kind="stable")
+    slot, row = slot[order], row[order]
 
     def gathered(name: str) -> pd.Series:
-        columns = {slot: pa.array(rows[name.format(slot)]) for slot in named}
-        whole = pa.chunked_array([columns[slot].filter(pa.array(chosen)) for slot, chosen in named.items()])
-        return pd.Series(whole.unify_dictionaries(), dtype=pd.ArrowDtype(whole.type))
+        columns = pa.chunked_array([pa.array(rows[name.format(slot)]) for slot in named])
+        whole = columns.unify_dictionaries().combine_chunks()
+        return _series(whole.take(pa.array(slot * len(rows) + row)), pd.RangeIndex(len(row)))
 
     kind, factor = gathered("vehicle_type_{}"), gathered("contributing_factor_{}")
-    slots = np.repeat(np.array(list(named), dtype=np.int8), [chosen.sum() for chosen in named.values()])
-    return pd.DataFrame(
-        {
-            "collision_id": gathered("collision_id"),
-            "crash_date": gathered("crash_date"),
-            "month": gathered("month"),
-            "vehicle_slot": slots,
-            "vehicle_type_key": per_value(kind, vocabulary.key, pa.int64()).fillna(0),
-            "vehicle_type_raw": per_value(kind, str, pa.string()),
-            "vehicle_type": per_value(kind, vocabulary.vehicle_type, pa.string()),
-            "vehicle_group": per_value(kind, vocabulary.vehicle_group, pa.string()),
-            "contributing_factor_key": per_value(factor, vocabulary.key, pa.int64()).fillna(0),
-            "contributing_factor_raw": per_value(factor, str, pa.string()),
-            "contributing_factor": per_value(factor, vocabulary.factor, pa.string()),
-            "factor_group": per_value(factor, vocabulary.factor_group, pa.string()),
-        }
+    whose = rows[["collision_id", "crash_date", "month"]].take(row).reset_index(drop=True)
+    found = whose.assign(
+        vehicle_slot=np.array(list(named), dtype=np.int8)[slot],
+        vehicle_type_key=per_value(kind, vocabulary.key, pa.int64()).fillna(0),
+        vehicle_type_raw=kind,
+        vehicle_type=per_value(kind, vocabulary.vehicle_type, pa.string()),
+        vehicle_group=per_value(kind, vocabulary.vehicle_group, pa.string()),
+        contributing_factor_key=per_value(factor, vocabulary.key, pa.int64()).fillna(0),
+        contributing_factor_raw=factor,
+        contributing_factor=per_value(factor, vocabulary.factor, pa.string()),
+        factor_group=per_value(factor, vocabulary.factor_group, pa.string()),
     )
+    return found, row
 
 
-def check_references(collisions: pd.DataFrame, found: pd.DataFrame, named: dict[int, np.ndarray]) -> None:
-    """Raise ContractError where a vehicle's number or month is not its collision's, or a collision occurs twice."""
+def check_references(collisions: pd.DataFrame, found: pd.DataFrame, row: np.ndarray) -> None:
+    """Raise ContractError where a vehicle's number or month is not its collision's, or a collision occurs twice.
+
+    `row` says which of the collisions each vehicle was cut from.
+    """
     numbers = record_numbers(collisions, "collision_id")
     if has_repeats(numbers):
         raise ContractError("clean crashes: a collision occurs twice in a month; run transform_clean again")
-    dangling = record_numbers(found, "collision_id") != np.concatenate([numbers[chosen] for chosen in named.values()])
+    dangling = record_numbers(found, "collision_id") != numbers[row]
     if dangling.any():
         raise ContractError(f"curated collision_vehicles: {int(dangling.sum())} rows without a collision")
