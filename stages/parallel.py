@@ -12,7 +12,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-BATCH_BYTES = 5_000_000  # of parquet: some 100,000 rows, enough for whole columns to be worth the call
+BATCH_BYTES = 7_000_000  # of parquet: some 150,000 rows, enough for whole columns to be worth the call
 
 
 def workers() -> int:

@@ -50,7 +50,7 @@ def _in_own_order(column: pa.ChunkedArray) -> pa.Array:
     """Dictionary-encoded text whose dictionary has only its own values, in order of first occurrence: the bytes then do
     not depend on the other rows for which the dictionary was made.
     """
-    coded = column.unify_dictionaries().combine_chunks()
+    coded = column.chunk(0) if column.num_chunks == 1 else column.unify_dictionaries().combine_chunks()
     positions = coded.indices
     if len(coded.dictionary) <= 256:
         positions = positions.cast(pa.uint8(), safe=False)  # of which Arrow keeps a table, in place of hashing

@@ -24,6 +24,7 @@ from stages.landing.content import opened
 from stages.landing.header import FROM_UNKNOWN, Header
 
 BLOCK_BYTES = 16 << 20
+CACHED_BYTES = 1 << 18  # fit into a core's cache
 RECORD_LINES = 10  # the API's LOCATION takes three; a quote still open after ten was never meant to be one
 REJECTS = {  # why a record is not a row, whatever the dataset
     "malformed_quoting": "the record's quotes are unbalanced, or balanced only by a later record's",
@@ -87,7 +88,9 @@ def _read_lf(content: BinaryIO, size: int) -> bytes:
 
 def _count(data: bytes, byte: bytes, end: int = -1) -> int:
     """How often a byte occurs in the data before `end`; faster than bytes.count()."""
-    return int(np.count_nonzero(np.frombuffer(data, np.uint8, end) == byte[0]))
+    text = np.frombuffer(data, np.uint8, end)
+    pieces = (text[at : at + CACHED_BYTES] for at in range(0, len(text), CACHED_BYTES))
+    return sum(int(np.count_nonzero(piece == byte[0])) for piece in pieces)
 
 
 def _record_end(data: bytes, header: Header) -> int:
