@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from hashlib import sha256
@@ -35,11 +36,13 @@ COARSER = (45, 60, 90, 120)  # metres of a cell: the first that fits
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the page says of the facts."""
+    """What the page says of the facts: counts by dimension and by cell, and all their arrays, packed, with an index."""
 
     collisions: Collisions
     cube: Cube
     grid: places.Grid
+    packed: str
+    index: Sequence[Mapping[str, Any]]
 
 
 def count(warehouse: duckdb.DuckDBPyConnection) -> Numbers:
@@ -50,7 +53,7 @@ def count(warehouse: duckdb.DuckDBPyConnection) -> Numbers:
         cube = fill(warehouse, collisions)
         grid = places.grid(collisions)
         cube.names["place"], cube.arrays["place"] = worst.result()
-    return Numbers(collisions, cube, grid)
+    return Numbers(collisions, cube, grid, *pack(cube.arrays | cells(grid)))
 
 
 def make(warehouse: Path, numbers: Numbers, run_id: str = "", now: datetime | None = None, *, stale_days: int) -> bytes:
@@ -61,20 +64,27 @@ def make(warehouse: Path, numbers: Numbers, run_id: str = "", now: datetime | No
     """
     with duckdb.connect(str(warehouse), read_only=True, config={"threads": workers()}) as connection:
         found = health(connection, run_id, now or datetime.now(UTC), stale_days)
-    page = render(numbers.cube, numbers.grid, found)
+    page = render(numbers, found)
     for metres in COARSER:
         if len(page) <= MOST_BYTES:
             break
-        page = render(numbers.cube, places.grid(numbers.collisions, metres), found)
+        page = render(coarser(numbers, metres), found)
     return page
 
 
-def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
+def coarser(numbers: Numbers, metres: int) -> Numbers:
+    """The numbers with cells of so many metres."""
+    grid = places.grid(numbers.collisions, metres)
+    packed, index = pack(numbers.cube.arrays | cells(grid))
+    return replace(numbers, grid=grid, packed=packed, index=index)
+
+
+def render(numbers: Numbers, found: Health) -> bytes:
     """The page with these numbers."""
     import jinja2
     from markupsafe import Markup
 
-    packed, index = pack(cube.arrays | cells(grid))
+    cube, grid = numbers.cube, numbers.grid
     head = {
         "firstYear": cube.first_year,
         "years": cube.years,
@@ -89,7 +99,7 @@ def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
             name: cube.names[name] for name in ("factor", "vehicle", "pair", "age", "role") if name in cube.names
         },
         "personsLeftOut": cube.persons_left_out,
-        "arrays": index,
+        "arrays": numbers.index,
         "outlines": places.outlines(),
         "grid": {
             "metres": grid.metres,
@@ -109,7 +119,7 @@ def render(cube: Cube, grid: places.Grid, found: Health) -> bytes:
         css=Markup(css),  # noqa: S704 our own file
         script=Markup(script),  # noqa: S704 our own files
         head=jinja2.utils.htmlsafe_json_dumps(head, dumps=compact),
-        packed=packed,
+        packed=numbers.packed,
         health=found,
         in_words=lambda day: in_words(date.fromisoformat(day)),
     )

@@ -64,8 +64,18 @@ def record_job(warehouse: duckdb.DuckDBPyConnection, job: Job, ledger: Ledger) -
 def record_contents(warehouse: duckdb.DuckDBPyConnection, dataset: str, versions: Versions) -> None:
     """Add the rows of `newest_<first table>` to meta_contents, which must not yet have rows of these months."""
     warehouse.execute(
-        f"insert into meta_contents select ?, source, strftime({versions.date}, '%Y-%m') as month, count(*),"
-        f" max({versions.date}) from newest_{versions.first} group by all order by all",
+        f"""
+        insert into meta_contents
+        with days as (
+            select source, {versions.date} as date, count(*) as rows
+            from newest_{versions.first}
+            group by all
+        )
+        select ?, source, strftime(date, '%Y-%m') as month, sum(rows)::bigint, max(date)
+        from days
+        group by all
+        order by all
+        """,
         [dataset],
     )
 

@@ -1,10 +1,13 @@
 -- Grain: one row per name of a place and borough stated with it.
 create temp table place_names as
+with names as (
+    select distinct place_type, place, if(place is null, null, borough) as borough
+    from named_collisions
+)
 select
-    named_as,
-    any_value(name) as name,
-    any_value(place_type) as place_type,
-    any_value(place) as place,
-    any_value(borough) as borough
-from named_collisions
-group by named_as;
+    hash(place_type, place) as name,
+    hash(name, borough) as named_as,
+    place_type,
+    place,
+    borough
+from names;
