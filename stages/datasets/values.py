@@ -31,7 +31,7 @@ _DATE = re.compile(rf"{_DAY}(?:[T ]{_CLOCK}(?P<zone>Z|[+-]\d{{2}}:?\d{{2}})?)?",
 _TIME = re.compile(rf"(?:{_DAY}[T ])?{_CLOCK}", re.ASCII)
 _DIGITS = re.compile(r"(?P<hour>\d{2})(?P<minute>\d{2})", re.ASCII)
 _WHOLE = re.compile(r"(-?\d{1,15})(?:\.0+)?", re.ASCII)
-_GAPS = r"[\s\x00-\x1f\x7f-\x{a0}\p{Z}]+"  # DEL bytes occur in published text where a space was meant
+_CONTROLS = r"[\x00-\x1f\x7f-\x9f]"  # DEL bytes occur in published text where a space was meant
 
 
 @lru_cache(100_000)
@@ -85,7 +85,8 @@ def whole_number(text: str) -> int | None:
 
 def tidy(texts: pa.Array) -> pa.Array:
     """Text padded or split by runs of blanks and control characters → single spaces; nothing left → null."""
-    single = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _GAPS, " "))
+    blank = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _CONTROLS, " "))
+    single = pc.binary_join(pc.utf8_split_whitespace(blank), " ")  # half the cost of a pattern for runs of blanks
     return pc.if_else(pc.equal(single, ""), None, single)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from stages.errors import SourceError
 
@@ -15,7 +15,7 @@ GZIP = b"\x1f\x8b"
 
 
 @contextmanager
-def opened(source: str, path: Path) -> Iterator[BinaryIO]:
+def opened(source: str, path: Path) -> Iterator[io.BufferedIOBase]:
     """A landed file's text as bytes; compression is recognised by the first bytes, whatever the file's name.
 
     Reading raises SourceError where the compressed data is damaged or incomplete.
@@ -28,7 +28,7 @@ def opened(source: str, path: Path) -> Iterator[BinaryIO]:
             return
         try:
             with gzip.open(file) as content:
-                yield cast(BinaryIO, content)
+                yield content
         except EOFError:
             raise SourceError(
                 source, None, "the file is truncated: its gzip data is incomplete; fetch it again"

@@ -9,10 +9,11 @@ with its place and what is wrong with it.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +37,7 @@ REJECTS = {  # why a record is not a row, whatever the dataset
 class Block:
     """Whole records of a file; `first_line` is the physical line that the block starts at, counted from 1."""
 
-    data: bytes
+    data: bytes | bytearray
     first_line: int
     last: bool
 
@@ -61,39 +62,46 @@ class Rows:
 
 def read_blocks(source: str, path: Path, header: Header, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     """Cut the file behind its header into blocks that end with a record; their lines end in LF, or CRLF."""
-    line, rest = header.line + 1, b""
+    line, rest = header.line + 1, bytearray()
     with opened(source, path) as content:
         content.seek(header.offset)
         while True:
-            more = _read_lf(content, block_bytes) if header.carriage_returns else content.read(block_bytes)
-            data = rest + more
-            if not more:
+            data = _followed_by_more(rest, content, block_bytes, header)
+            if len(data) == len(rest):
                 if data:
                     yield Block(data, line, last=True)
                 return
             cut = _record_end(data, header)
-            if cut:
-                yield Block(data[:cut], line, last=False)
-                line += _count(data, b"\n", cut)
             rest = data[cut:]
+            if cut:
+                del data[cut:]
+                yield Block(data, line, last=False)
+                line += _count(data, b"\n")
 
 
-def _read_lf(content: BinaryIO, size: int) -> bytes:
-    """The next bytes of a file whose lines end in CR, with LF in place of it."""
-    data = content.read(size)
-    while data.endswith(b"\r") and (more := content.read(1)):  # of a CRLF, perhaps
-        data += more
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+def _followed_by_more(rest: bytearray, content: io.BufferedIOBase, size: int, header: Header) -> bytearray:
+    """The rest of the last block and the next bytes of a file, with LF in place of CR where its lines end in CR."""
+    if header.carriage_returns:
+        more = content.read(size)
+        while more.endswith(b"\r") and (following := content.read(1)):  # of a CRLF, perhaps
+            more += following
+        return bytearray(rest + more.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    data = bytearray(len(rest) + size)  # to be read into, for a block is quicker read than copied
+    data[: len(rest)] = rest
+    with memoryview(data) as view:
+        read = content.readinto(view[len(rest) :])
+    del data[len(rest) + read :]
+    return data
 
 
-def _count(data: bytes, byte: bytes, end: int = -1) -> int:
+def _count(data: bytes | bytearray, byte: bytes, end: int = -1) -> int:
     """How often a byte occurs in the data before `end`; faster than bytes.count()."""
     text = np.frombuffer(data, np.uint8, end)
     pieces = (text[at : at + CACHED_BYTES] for at in range(0, len(text), CACHED_BYTES))
     return sum(int(np.count_nonzero(piece == byte[0])) for piece in pieces)
 
 
-def _record_end(data: bytes, header: Header) -> int:
+def _record_end(data: bytes | bytearray, header: Header) -> int:
     """Offset behind the last line break that ends a record; 0 where there is none.
 
     Usually that is a line break behind an even number of quotes and a sound record. If the last few lines have none,
@@ -115,7 +123,7 @@ def _record_end(data: bytes, header: Header) -> int:
     return sum(map(len, lines[:at]))
 
 
-def _ends_record(data: bytes, end: int, header: Header) -> bool:
+def _ends_record(data: bytes | bytearray, end: int, header: Header) -> bool:
     """Whether the last few lines before `end` hold a sound record that ends there: behind a stray quote the number of
     quotes is even inside a value.
     """

@@ -15,7 +15,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -79,7 +78,7 @@ class Header:
         return pa.dictionary(pa.int32(), pa.string()) if column in self.coded else pa.string()
 
 
-def read_header(source: str, content: BinaryIO, dataset: Dataset) -> Header:
+def read_header(source: str, content: io.BufferedIOBase, dataset: Dataset) -> Header:
     """Read and check a file's first lines; raises SourceError where it is empty, no CSV, or not of the dataset."""
     head = content.read(HEAD_BYTES)
     _refuse_other_formats(source, head)
@@ -155,7 +154,7 @@ def shortened(fields: Sequence[str]) -> str:
     return f"{', '.join(fields[:5])[:120]} …"
 
 
-def read_fields(source: str, content: BinaryIO) -> list[str]:
+def read_fields(source: str, content: io.BufferedIOBase) -> list[str]:
     """The names in a file's header, as they are written there; raises SourceError where it is no CSV."""
     lines = content.read(HEAD_BYTES).splitlines(keepends=True)
     _refuse_other_formats(source, b"".join(lines[:1]))
