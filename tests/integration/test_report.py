@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import axe_playwright_python
+import duckdb
 import pytest
 from collisions_ops import report
 from collisions_ops.settings import Settings
@@ -344,8 +345,6 @@ def test_a_single_collision_has_a_page(folder_lake: Lake, open_page: Open) -> No
 
 
 def test_an_empty_warehouse_has_a_page_that_says_so(folder_lake: Lake, open_page: Open, tmp_path: Path) -> None:
-    import duckdb
-
     folder_lake.land(crashes_csv(rows(1)), "crashes.csv")
     folder_lake.run()
     empty = tmp_path / "empty.duckdb"
@@ -368,6 +367,19 @@ def test_an_empty_warehouse_has_a_page_that_says_so(folder_lake: Lake, open_page
     assert "holds no collision yet" in page.inner_text("#empty")
     assert not page.is_visible("#filters")
     assert "No data" in page.inner_text("header")
+
+
+def test_a_page_that_would_be_too_large_has_larger_cells(folder_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_lake.land(crashes_csv(rows(3)), "crashes.csv")
+    folder_lake.run()
+    file = Path(folder_lake.environment["COLLISIONS_LAKE"], keys.WAREHOUSE)
+    with duckdb.connect(str(file), read_only=True) as warehouse:
+        numbers = count(warehouse)
+    fine = make(file, numbers, stale_days=14)
+    monkeypatch.setattr("stages.report.page.MOST_BYTES", 0)
+    coarse = make(file, numbers, stale_days=14)
+    assert b'"metres":30,' in fine
+    assert b'"metres":120,' in coarse
 
 
 def test_a_month_as_published(folder_lake: Lake, open_page: Open, extract: Callable[[str], Path]) -> None:
