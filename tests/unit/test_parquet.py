@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from stages.lake.parquet import read_parquet, stacked, to_parquet
 from stages.lake.store.folder import FolderStore
 
 
-def coded(texts: list[str | None]) -> pa.DictionaryArray:
+def coded(texts: Sequence[str | None]) -> pa.DictionaryArray:
     return pa.array(texts, pa.string()).dictionary_encode()
 
 
