@@ -196,7 +196,7 @@ def run(
         record_failure(this, given.stage, ended)
         lineage.failed(ended)
         if stopped:
-            raise ended from None
+            raise ended from error
         raise
 
 
