@@ -140,7 +140,6 @@ from stages.warehouse import making
 
 check, count = making.check, page.count
 sent = signal.Signals[sys.argv.pop()]
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits "ignored"
 LONG = "select sum(a * b) from range(?) a(a), range(30000) b(b)"
 
 def send():
