@@ -6,7 +6,6 @@ import argparse
 import errno
 import importlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -34,11 +33,10 @@ STAGES = {
 CHUNKED = ("transform_clean", "transform_curated")
 DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ETIMEDOUT, errno.ESTALE}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
-LIBRARY_SETTINGS = {  # set before the libraries are imported
+LIBRARIES = {  # read when they are imported
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # Arrow's own has the system clear pages for a tenth of a stage's time
     "OPENBLAS_NUM_THREADS": "1",  # nothing here needs its threads, which wait for work in a busy loop
 }
-stopped: list[Stopped] = []  # the signals that asked this process to end
 EXIT_CODES = """\
 exit codes: 0 done; 75 a transient fault, try again; 65 the data breaks its contract;
 78 wrong settings or arguments; 70 a bug.
@@ -192,11 +190,8 @@ def run(
     except BaseException as error:  # a signal too
         from stages.lake.failures import record_failure
 
-        ended = stopped[0] if stopped else error  # DuckDB turns what the handler raises into an error of its own
-        record_failure(this, given.stage, ended)
-        lineage.failed(ended)
-        if stopped:
-            raise ended from error
+        record_failure(this, given.stage, error)
+        lineage.failed(error)
         raise
 
 
@@ -227,9 +222,9 @@ def chosen_dates(given: argparse.Namespace) -> tuple[Scope, frozenset[str]]:
 
 def stop(number: int, _frame: object) -> NoReturn:
     """End promptly when asked to: the first process of a container would ignore the signal otherwise."""
-    stopped.append(Stopped(number))
-    logs.log.error("stopped %s; what was published is unchanged", stopped[-1])
-    raise stopped[-1]
+    stopped = Stopped(number)
+    logs.log.error("stopped %s; what was published is unchanged", stopped)
+    raise stopped
 
 
 def main(
@@ -258,15 +253,16 @@ def main(
             logs.log.error("%s%s; the lake and the scratch folder must be writable", error.strerror, where)
             return ConfigError.exit_code
         raise
+    except KeyboardInterrupt:
+        logs.log.error("interrupted; what was published is unchanged")
+        return 130
     return 0
 
 
 if __name__ == "__main__":
-    for name, value in LIBRARY_SETTINGS.items():
+    for name, value in LIBRARIES.items():
         os.environ.setdefault(name, value)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell has it for a job in the background
-            signal.signal(number, stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
         code = main(sys.argv[1:], os.environ)
     except Exception as error:
@@ -274,6 +270,4 @@ if __name__ == "__main__":
             logs.log.error("%s", line)
         logs.log.error("a bug in the pipeline, not in the data: %s: %s", type(error).__name__, error)
         code = StageError.exit_code
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(code)  # tearing the interpreter down takes 50 ms; but what a profiler writes at exit is lost
+    os._exit(code)  # every line is out; to take the interpreter apart would cost a twentieth of a second

@@ -99,12 +99,10 @@ class Lake:
             )
         return Outcome(code, log.getvalue())
 
-    def start(
-        self, name: str, *arguments: str, program: Sequence[str] = ("-m", "stages"), **settings: str
-    ) -> subprocess.Popen[str]:
-        """Start `python -m stages NAME`, or another program of Python, as a process of its own."""
+    def start(self, name: str, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        """Start `python -m stages NAME` as a process of its own."""
         return subprocess.Popen(
-            [sys.executable, *program, name, *arguments],
+            [sys.executable, "-m", "stages", name, *arguments],
             cwd=REPOSITORY,
             env=self._environment(settings),
             stderr=subprocess.PIPE,

@@ -21,7 +21,7 @@ def to_parquet(table: pa.Table, made_by: str = "", unrepeated: Collection[str] =
     """A finished parquet file; the same rows always give the same bytes.
 
     Columns get a dictionary, except the `unrepeated` ones and small counts, where it would only cost time; a column
-    without NULL says so, which saves its definition levels: the schemas of a table's partitions differ in that.
+    without NULL says so, which spares a mark for each of its values.
     """
     columns = [
         _in_own_order(column) if pa.types.is_dictionary(column.type) and name not in unrepeated else column
@@ -31,17 +31,16 @@ def to_parquet(table: pa.Table, made_by: str = "", unrepeated: Collection[str] =
         pa.field(name, column.type, nullable=column.null_count > 0)
         for name, column in zip(table.column_names, columns, strict=True)
     ]
-    schema = pa.schema(fields)
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
-        schema,
+        pa.schema(fields),
         compression="lz4",
         use_dictionary=[it.name for it in fields if it.name not in unrepeated and it.type != pa.int16()],
         write_statistics=False,  # readers choose partitions by their path
         store_schema=False,
     ) as writer:
-        writer.write_table(pa.table(columns, schema=schema))
+        writer.write_table(pa.table(columns, schema=writer.schema))
         if made_by:
             writer.add_key_value_metadata({MADE_BY: made_by.encode()})
     return bytes(sink.getvalue())
@@ -54,7 +53,7 @@ def _in_own_order(column: pa.ChunkedArray) -> pa.Array:
     coded = column.chunk(0) if column.num_chunks == 1 else column.unify_dictionaries().combine_chunks()
     positions = coded.indices
     if len(coded.dictionary) <= 256:
-        positions = positions.cast(pa.uint8(), safe=False)  # which Arrow encodes by a table instead of hashing
+        positions = positions.cast(pa.uint8(), safe=False)  # of which Arrow keeps a table, in place of hashing
     used = pc.dictionary_encode(positions)
     values = coded.dictionary.take(used.dictionary)
     return pa.DictionaryArray.from_arrays(used.indices, values, safe=False)  # they are in bounds

@@ -66,7 +66,7 @@ def read_blocks(source: str, path: Path, header: Header, block_bytes: int = BLOC
     with opened(source, path) as content:
         content.seek(header.offset)
         while True:
-            data = _read_more(rest, content, block_bytes, header)
+            data = _followed_by_more(rest, content, block_bytes, header)
             if len(data) == len(rest):
                 if data:
                     yield Block(data, line, last=True)
@@ -79,14 +79,14 @@ def read_blocks(source: str, path: Path, header: Header, block_bytes: int = BLOC
                 line += _count(data, b"\n")
 
 
-def _read_more(rest: bytearray, content: io.BufferedIOBase, size: int, header: Header) -> bytearray:
+def _followed_by_more(rest: bytearray, content: io.BufferedIOBase, size: int, header: Header) -> bytearray:
     """The rest of the last block and the next bytes of a file, with LF in place of CR where its lines end in CR."""
     if header.carriage_returns:
         more = content.read(size)
         while more.endswith(b"\r") and (following := content.read(1)):  # of a CRLF, perhaps
             more += following
         return bytearray(rest + more.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
-    data = bytearray(len(rest) + size)  # read in place: saves copying each block
+    data = bytearray(len(rest) + size)  # to be read into, for a block is quicker read than copied
     data[: len(rest)] = rest
     with memoryview(data) as view:
         read = content.readinto(view[len(rest) :])

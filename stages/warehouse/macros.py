@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 # Words of at most so many characters, for columns on a terminal.
 CUT = "cut(words, most) as if(length(words) > most, words[: most - 1] || '…', words)"
-# An aggregate: true if there are values, all are whole numbers from 0 to 99,999,999, and no two are equal. It sets a
-# bit for each, ten times as fast as grouping, which has to answer where this is false.
+# An aggregate: true if all values are whole numbers from 0 to 99,999,999 and no two are equal. It sets a bit for each,
+# ten times as fast as grouping, which has to answer where this is false.
 ALL_DIFFER = """
     all_differ(number) as
     bit_count(bitstring_agg(if(number between 0 and 99999999, number, null), 0, 99999999)) is not distinct from count(*)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,7 @@ Made = tuple[dict[Dataset, Ledger], list[Failure]]  # each dataset's ledger, and
 class Making(Generic[T]):
     """The database file in the making: where it is, whose rows it gets, and what the runs before have recorded.
 
-    `read` is called with a connection while the tables are checked; `reading` holds the result.
+    `read` is called with a connection while the tables are checked; what it makes of them is in `reading`.
     """
 
     built: Path
@@ -173,10 +173,7 @@ class Making(Generic[T]):
                 job.rules["superseded_in_another_month"] = ledgers[dataset].superseded
         with warehouse.cursor() as cursor, ThreadPoolExecutor(max_workers=1) as beside:
             self.reading = beside.submit(self.read, cursor)
-            try:
-                failures = check(warehouse, self.checks)
-            finally:
-                wait([self.reading])  # a signal while this waits must not close a cursor that is in use
+            failures = check(warehouse, self.checks)
         for dataset, job in self.jobs.items():
             if job.inputs:
                 record_job(warehouse, job, ledgers[dataset])

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import importlib
-import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -129,70 +127,6 @@ def check_kills(lake: Lake, undisturbed: dict[str, tuple[int, str]], when: str) 
     assert lake.contents() == undisturbed
     lake.run()
     assert lake.contents() == undisturbed
-
-
-# --- stopped by a signal ----------------------------------------------------------------------------
-
-BEGIN = """
-import os, runpy, signal, sys, threading
-from stages.report import page
-from stages.warehouse import making
-
-check, count = making.check, page.count
-sent = signal.Signals[sys.argv.pop()]
-LONG = "select sum(a * b) from range(?) a(a), range(30000) b(b)"
-
-def send():
-    os.kill(os.getpid(), sent)
-"""
-IN_A_QUERY = """
-def checking(warehouse, checks):
-    threading.Timer(0.2, send).start()
-    warehouse.execute(LONG, [100_000_000]).fetchall()  # for hours
-
-making.check = checking
-"""
-WHILE_THE_REPORT_IS_COUNTED = """
-checked = threading.Event()
-
-def checking(warehouse, checks):
-    failures = check(warehouse, checks)
-    checked.set()
-    return failures
-
-def counting(cursor):
-    checked.wait()
-    send()
-    cursor.execute(LONG, [30_000]).fetchall()
-    return count(cursor)
-
-making.check, page.count = checking, counting
-"""
-RUN = 'runpy.run_module("stages", run_name="__main__", alter_sys=True)'
-
-
-@pytest.mark.parametrize(
-    ("sent", "when"),
-    [("SIGTERM", IN_A_QUERY), ("SIGINT", IN_A_QUERY), ("SIGTERM", WHILE_THE_REPORT_IS_COUNTED)],
-    ids=["SIGTERM in a query", "SIGINT in a query", "SIGTERM while the report is counted"],
-)
-def test_a_stage_that_a_signal_stops_ends_as_stopped_and_publishes_nothing(
-    published_folder: Lake, sent: str, when: str
-) -> None:
-    lake = published_folder
-    lake.run("--run-id=stopped", stages=STAGES[:-1])
-    before = lake.store.read(PUBLISHED)
-    program = ("-c", BEGIN + when + RUN)
-    with lake.start("model_analytics", "--run-id=stopped", sent, program=program) as process:
-        try:
-            log = process.communicate(timeout=GIVE_UP_SECONDS)[1]
-        finally:
-            process.kill()
-    assert process.returncode == 128 + signal.Signals[sent], log
-    assert log.splitlines()[-1] == f"ERROR: stopped by {sent}; what was published is unchanged"
-    assert lake.store.read(PUBLISHED) == before
-    record = json.loads(lake.store.read(keys.failure("stopped", "model_analytics")))
-    assert (record["error"], record["message"]) == ("Stopped", f"by {sent}")
 
 
 # --- the disk is full -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import pty
+import signal
 import sys
 import termios
 from contextlib import redirect_stderr
@@ -140,9 +141,10 @@ def end_with(error: BaseException, tmp_path: Path) -> tuple[int, str]:
         (ConfigError("x"), 78),
         (errors.StoreUnavailable("x"), 75),
         (OSError(errno.ENOSPC, "x"), 75),
+        (KeyboardInterrupt(), 130),
     ],
 )
-def test_an_error_ends_in_its_code_and_a_last_line(tmp_path: Path, error: Exception, code: int) -> None:
+def test_an_error_ends_in_its_code_and_a_last_line(tmp_path: Path, error: BaseException, code: int) -> None:
     found, log = end_with(error, tmp_path)
     assert found == code
     assert log.startswith("ERROR: ")
@@ -217,3 +219,13 @@ def test_parallel_keeps_the_order_and_ends_at_the_first_error() -> None:
     with pytest.raises(ValueError, match="three"):
         list(parallel(work, range(1000)))
     assert len(started) < 50
+
+
+def test_a_stage_that_gets_sigterm_logs_it_and_exits_as_killed() -> None:
+    said = io.StringIO()
+    with redirect_stderr(said):
+        logs.set_up()
+        with pytest.raises(SystemExit) as ended:
+            command_line.stop(signal.SIGTERM, None)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert said.getvalue() == "ERROR: stopped by SIGTERM; what was published is unchanged\n"

@@ -53,9 +53,9 @@ def curate(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         **involved(rows),
     }
     collisions = rows.drop(columns=[*FACTORS, *TYPES]).assign(**derived)
-    if has_repeats(record_numbers(collisions, "collision_id")):
-        raise ContractError("clean crashes: a collision occurs twice in a month; run transform_clean again")
-    return {"collisions": collisions, "collision_vehicles": vehicles(rows, named)}
+    found, row = vehicles(rows, named)
+    check_references(collisions, found, row)
+    return {"collisions": collisions, "collision_vehicles": found}
 
 
 def severities(rows: pd.DataFrame) -> pd.Series:
@@ -150,10 +150,10 @@ def named_slots(rows: pd.DataFrame) -> dict[int, np.ndarray]:
     }
 
 
-def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
-    """Five pairs of columns → one row for each slot that is named. The source says nothing about a sixth vehicle.
+def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Five pairs of columns → one row for each slot that is named, by month; and whose of the `rows` each is.
 
-    They are sorted by month, for then a month of them is a slice.
+    The source says nothing about a sixth vehicle.
     """
     slot, row = np.nonzero(np.stack(list(named.values())))
     order = np.argsort(rows["month"].to_numpy(dtype=np.int32)[row], kind="stable")
@@ -166,7 +166,7 @@ def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
 
     kind, factor = gathered("vehicle_type_{}"), gathered("contributing_factor_{}")
     whose = rows[["collision_id", "crash_date", "month"]].take(row).reset_index(drop=True)
-    return whose.assign(
+    found = whose.assign(
         vehicle_slot=np.array(list(named), dtype=np.int8)[slot],
         vehicle_type_key=per_value(kind, vocabulary.key, pa.int64()).fillna(0),
         vehicle_type_raw=kind,
@@ -177,3 +177,17 @@ def vehicles(rows: pd.DataFrame, named: dict[int, np.ndarray]) -> pd.DataFrame:
         contributing_factor=per_value(factor, vocabulary.factor, pa.string()),
         factor_group=per_value(factor, vocabulary.factor_group, pa.string()),
     )
+    return found, row
+
+
+def check_references(collisions: pd.DataFrame, found: pd.DataFrame, row: np.ndarray) -> None:
+    """Raise ContractError where a vehicle's number or month is not its collision's, or a collision occurs twice.
+
+    `row` says which of the collisions each vehicle was cut from.
+    """
+    numbers = record_numbers(collisions, "collision_id")
+    if has_repeats(numbers):
+        raise ContractError("clean crashes: a collision occurs twice in a month; run transform_clean again")
+    dangling = record_numbers(found, "collision_id") != numbers[row]
+    if dangling.any():
+        raise ContractError(f"curated collision_vehicles: {int(dangling.sum())} rows without a collision")
